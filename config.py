@@ -1,0 +1,102 @@
+"""Every setting, typed and frozen, read from the environment once at start. `.env.example` lists the same names."""
+
+from __future__ import annotations
+
+import os
+import zoneinfo
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cryptography.fernet import Fernet
+
+
+class ConfigError(Exception):
+    """A setting is missing or cannot be used. Says which one and what to do."""
+
+
+def _database_url(text: str) -> str:
+    """Give SQLAlchemy's form of a Postgres URL; hosts still hand out `postgres://`."""
+    scheme, separator, rest = text.partition("://")
+    if not separator or scheme not in {"postgres", "postgresql", "postgresql+psycopg"}:
+        raise ValueError("must begin with postgresql://")
+    return f"postgresql+psycopg://{rest}"
+
+
+def _redis_url(text: str) -> str:
+    if not text.startswith(("redis://", "rediss://")):
+        raise ValueError("must begin with redis:// or rediss://")
+    return text
+
+
+def _secret_key(text: str) -> str:
+    if len(text) < 32:
+        raise ValueError("must have at least 32 characters; make one with `openssl rand -hex 32`")
+    return text
+
+
+def _encryption_keys(text: str) -> tuple[str, ...]:
+    keys = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not keys:
+        raise ValueError("must hold at least one Fernet key")
+    for key in keys:
+        try:
+            Fernet(key)
+        except ValueError as error:
+            raise ValueError("each key must be a Fernet key: 32 bytes in URL-safe base64") from error
+    return keys
+
+
+def _time_zone(text: str) -> str:
+    try:
+        zoneinfo.ZoneInfo(text)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError("is no IANA time zone, such as Europe/Berlin") from error
+    return text
+
+
+def _count(low: int, high: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
+            raise ValueError(f"must be a whole number from {low} to {high}")
+        return int(text)
+
+    return read
+
+
+def _setting(sentence: str, read: Callable[[str], Any], default: str | None = None) -> Any:
+    return field(metadata={"sentence": sentence, "read": read, "default": default})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """All settings. `from_env` raises ConfigError with one sentence that names the variable."""
+
+    database_url: str = _setting("Postgres 17 or newer; postgres:// works, too.", _database_url)
+    redis_url: str = _setting("Redis or Valkey: the doorbell; it may lose anything.", _redis_url)
+    secret_key: str = _setting("Signs sessions and forms; 32 characters or more.", _secret_key)
+    encryption_keys: tuple[str, ...] = _setting(
+        "Fernet keys, comma-separated: the first seals stored secrets, all open them.", _encryption_keys
+    )
+    port: int = _setting("The port the web process listens on.", _count(1, 65535), "5000")
+    web_concurrency: int = _setting("How many web processes.", _count(1, 64), "2")
+    worker_processes: int = _setting("How many processes send postbacks at once.", _count(1, 64), "2")
+    account_time_zone: str = _setting("The zone of times that come without an offset.", _time_zone, "UTC")
+    egress_allow: str = _setting(
+        "Private targets that may be dialled: comma-separated CIDR or CIDR:port, e.g. 10.1.2.0/24:443.", str, ""
+    )
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Config:
+        """Read every setting. Raises ConfigError at the first that is missing or wrong."""
+        values: dict[str, Any] = {}
+        for name, spec in cls.__dataclass_fields__.items():
+            variable = name.upper()
+            text = environ.get(variable) or spec.metadata["default"]
+            if text is None:
+                raise ConfigError(f"{variable} is not set. {spec.metadata['sentence']}")
+            try:
+                values[name] = spec.metadata["read"](text)
+            except ValueError as error:
+                raise ConfigError(f"{variable} {error}") from error
+        return cls(**values)

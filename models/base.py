@@ -1,0 +1,89 @@
+"""The database: one Flask-SQLAlchemy extension, names for all constraints, exact decimals, bounded waits."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+import sqlalchemy as sa
+from flask_sqlalchemy import SQLAlchemy
+from psycopg.types.json import set_json_loads
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import DeclarativeBase, registry
+
+NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+OLDEST_POSTGRES = 17
+
+
+class OldPostgres(Exception):
+    """The server lacks pg_input_is_valid and pg_c_utf8."""
+
+
+class Base(DeclarativeBase):
+    """Base of all tables. Text is TEXT, JSON is JSONB, times are aware."""
+
+    registry = registry(
+        metadata=sa.MetaData(naming_convention=NAMES),
+        type_annotation_map={
+            str: sa.Text(),
+            int: sa.BigInteger(),
+            datetime: sa.DateTime(timezone=True),
+            bytes: sa.LargeBinary(),
+            Decimal: sa.Numeric(),
+            dict[str, Any]: postgresql.JSONB(),
+            list[str]: postgresql.ARRAY(sa.Text()),
+        },
+    )
+
+
+db = SQLAlchemy(model_class=Base)
+
+# psycopg would hand out floats: 199.00 must stay 199.00.
+set_json_loads(lambda text: json.loads(text, parse_float=Decimal))
+
+
+def engine_options(*, pool_size: int) -> dict[str, Any]:
+    """Options for every engine of ours: UTC, bounded statements, locks and idle transactions (milliseconds)."""
+    waits = {
+        "timezone": "UTC",
+        "statement_timeout": 30_000,
+        "lock_timeout": 5_000,
+        "idle_in_transaction_session_timeout": 15_000,
+    }
+    return {
+        "pool_size": pool_size,
+        "max_overflow": 4,
+        "pool_pre_ping": True,
+        "pool_recycle": 600,
+        "connect_args": {
+            "options": " ".join(f"-c {name}={value}" for name, value in waits.items()),
+            "connect_timeout": 5,
+            "application_name": "waybill",
+            "keepalives_idle": 30,
+        },
+    }
+
+
+def refuse_old_postgres(connection: sa.Connection) -> None:
+    """Raise OldPostgres with one sentence when the server is older than 17."""
+    driver = connection.connection.driver_connection
+    if not isinstance(driver, psycopg.Connection):
+        raise TypeError("Waybill talks to Postgres through psycopg")
+    major = driver.info.server_version // 10_000
+    if major < OLDEST_POSTGRES:
+        raise OldPostgres(f"Postgres {OLDEST_POSTGRES} or newer is required, the server is version {major}")
+
+
+def utc_now() -> datetime:
+    """Say what time it is. Rules take the time as an argument; only edges call this."""
+    return datetime.now(UTC)

@@ -1,0 +1,32 @@
+"""All tables, so that one import makes the whole schema known."""
+
+from __future__ import annotations
+
+from models.account import ApiKey, User
+from models.campaign import Campaign, Product
+from models.customer import Customer
+from models.delivery import Attempt, Delivery
+from models.event import Event
+from models.heartbeat import Heartbeat, Installation
+from models.job import Job
+from models.order import Order
+from models.profile import Gate, Mapping, Profile, Route
+
+ALL = (
+    ApiKey,
+    Attempt,
+    Campaign,
+    Customer,
+    Delivery,
+    Event,
+    Gate,
+    Heartbeat,
+    Installation,
+    Job,
+    Mapping,
+    Order,
+    Product,
+    Profile,
+    Route,
+    User,
+)

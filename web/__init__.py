@@ -1,0 +1,27 @@
+"""What people and producers see. `create_app` puts it together."""
+
+from __future__ import annotations
+
+from flask import Flask
+from flask_migrate import Migrate
+
+from config import Config
+from models import tables
+from models.base import db, engine_options
+
+migrate = Migrate()
+
+
+def create_app(config: Config) -> Flask:
+    """Make the web application: database, login, API, admin pages, health, command line."""
+    app = Flask(__name__)
+    app.config.update(
+        SQLALCHEMY_DATABASE_URI=config.database_url,
+        SQLALCHEMY_ENGINE_OPTIONS=engine_options(pool_size=8),
+        SECRET_KEY=config.secret_key,
+        WAYBILL=config,
+    )
+    db.init_app(app)
+    migrate.init_app(app, db, directory="migrations", compare_type=True)
+    assert tables.ALL
+    return app
