@@ -99,7 +99,7 @@ class Postgres:
         lines = (read_or_none(self._cluster / "postmaster.pid") or "").splitlines()
         if not lines or not lines[0].isdigit() or not processes.runs_with(int(lines[0]), str(self._cluster)):
             return None
-        port = int(lines[3]) if len(lines) > 3 else 0  # noqa: PLR2004 - the file's fourth line
+        port = int(lines[3]) if len(lines) > 3 else 0
         return _Postmaster(int(lines[0]), port, is_ready=lines[-1].strip() == "ready")
 
     def _settled(self) -> _Postmaster | None:
@@ -141,7 +141,9 @@ class Postgres:
         (self._cluster / "postmaster.pid").unlink(missing_ok=True)
         for tries_left in (2, 1, 0):
             try:
-                self._run("pg_ctl", "-D", str(self._cluster), *how_long, "-l", str(log), "-o", f"-p {port} {options}", "start")
+                self._run(
+                    "pg_ctl", "-D", str(self._cluster), *how_long, "-l", str(log), "-o", f"-p {port} {options}", "start"
+                )
             except PostgresError as error:
                 tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
                 if "pre-existing shared memory" in tail and tries_left:
@@ -155,7 +157,9 @@ class Postgres:
         command: Sequence[str] = (str(postgres_binaries.find() / program), *arguments)
         if self._user_way() != "plain":
             command = (sys.executable, "-I", "-S", str(UNROOT), self._user_way(), *command)
-        with tempfile.TemporaryFile() as said:  # a file, never a pipe: the daemon would keep a pipe open and we would wait
+        with (
+            tempfile.TemporaryFile() as said
+        ):  # a file, never a pipe: the daemon would keep a pipe open and we would wait
             done = subprocess.run(
                 command,
                 stdin=subprocess.DEVNULL,

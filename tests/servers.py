@@ -26,7 +26,7 @@ from dev.postgres import Postgres
 from dev.redis import Redis
 
 ROOT = Path(__file__).resolve().parent.parent
-MEMORY = Path("/dev/shm")  # noqa: S108 - the folder below it is made private
+MEMORY = Path("/dev/shm")
 ROOM_NEEDED = 2 * 1024**3
 REDIS_DATABASES = 128
 
@@ -140,7 +140,7 @@ def _sweep(servers: Servers) -> None:
 
 
 def _flush(url: str) -> None:
-    import redis  # noqa: PLC0415 - only who asks for Redis pays for loading it
+    import redis
 
     with redis.Redis.from_url(url) as client:
         client.flushdb()
@@ -159,7 +159,13 @@ def _migrate(url: str) -> None:
         return
     command = [sys.executable, "-m", "flask", "--app", "wsgi", "db", "upgrade"]
     done = subprocess.run(
-        command, cwd=ROOT, env=app_environment(url), capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+        command,
+        cwd=ROOT,
+        env=app_environment(url),
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
     )
     if done.returncode:
         message = f"the migrations failed:\n{done.stdout}\n{done.stderr}"
