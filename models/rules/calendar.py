@@ -1,0 +1,29 @@
+"""When a delivery is due: the interval and delay arithmetic of the CRM's export service."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+DUE = """CASE WHEN {interval} = 0 THEN {accepted} + make_interval(mins => {delay})
+    ELSE to_timestamp(ceil(extract(epoch FROM {accepted}) / (60 * ({interval} + {delay}))) * 60 * ({interval} + {delay}))
+    END"""
+"""The same rule as `due_at`, in SQL: fill in three expressions."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def due_at(accepted: datetime, *, interval: int, delay: int) -> datetime:
+    """Say when an event is due, given a profile's interval and delay in minutes.
+
+    The period is interval + delay, so 15 + 5 runs every 20 minutes, on its whole multiples since 1970-01-01 00:00 UTC.
+    An event is due at the first one at or after its acceptance. Interval 0 is "as it happens": the delay is all.
+    """
+    if interval == 0:
+        return accepted + timedelta(minutes=delay)
+    period = timedelta(minutes=interval + delay)
+    return _EPOCH + -((_EPOCH - accepted) // period) * period
+
+
+def due_sql(*, accepted: str, profile: str) -> str:
+    """Give the rule as SQL over the alias of a profile row and an expression for the acceptance."""
+    return DUE.format(accepted=accepted, interval=f"{profile}.interval_minutes", delay=f"{profile}.delay_minutes")
