@@ -1,0 +1,1 @@
+"""Things to try Waybill with: invented orders, a few profiles, and a receiver that can misbehave."""
