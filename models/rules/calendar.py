@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-DUE = """CASE WHEN {interval} = 0 THEN {accepted} + make_interval(mins => {delay})
+_DUE = """CASE WHEN {interval} = 0 THEN {accepted} + make_interval(mins => {delay})
     ELSE to_timestamp(ceil(extract(epoch FROM {accepted}) / (60 * ({interval} + {delay}))) * 60 * ({interval} + {delay}))
     END"""
-"""The same rule as `due_at`, in SQL: fill in three expressions."""
+# The same rule as `due_at`, in SQL.
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -26,4 +26,4 @@ def due_at(accepted: datetime, *, interval: int, delay: int) -> datetime:
 
 def due_sql(*, accepted: str, profile: str) -> str:
     """Give the rule as SQL over the alias of a profile row and an expression for the acceptance."""
-    return DUE.format(accepted=accepted, interval=f"{profile}.interval_minutes", delay=f"{profile}.delay_minutes")
+    return _DUE.format(accepted=accepted, interval=f"{profile}.interval_minutes", delay=f"{profile}.delay_minutes")

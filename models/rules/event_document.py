@@ -15,8 +15,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from models.rules import cards
-from models.rules.customer_types import CustomerType, UnknownCustomerType, completes_order, needs_order, parse_type
+from models.rules import cards, customer_types
+from models.rules.customer_types import CustomerType, UnknownCustomerType
 
 MOST_BYTES = 256 * 1024
 MOST_DEPTH = 20
@@ -133,7 +133,7 @@ def _customer_type(value: Any) -> CustomerType:
     if not isinstance(value, str):
         raise EventFault("customerType", "is required, for example New Sale")
     try:
-        return parse_type(value)
+        return customer_types.parse(value)
     except UnknownCustomerType as error:
         raise EventFault("customerType", str(error)) from error
 
@@ -171,7 +171,7 @@ def _take_apart(
         order, snapshot = scanned.order, _dump(scanned.order)
     order_id = _text(order, "orderId")
     order_key = _text(order, "clientOrderId") or order_id
-    if order_key is None and needs_order(kind):
+    if order_key is None and kind.needs_order:
         raise EventFault("order.clientOrderId", f"is required for {kind.label}: clientOrderId, or else orderId")
     if order_key is not None and len(order_key) > MOST_KEY:
         raise EventFault("order.clientOrderId", f"may have at most {MOST_KEY} characters")
@@ -194,7 +194,7 @@ def _take_apart(
         order_status=status,
         order_total=_text(order, "orderTotal") or _text(order, "totalAmount"),
         currency_code=_text(order, "currencyCode"),
-        completes=completes_order(kind) or (status or "").upper() == "COMPLETE",
+        completes=kind.completes_order or (status or "").upper() == "COMPLETE",
         products=_products(order.get("items")),
     )
 

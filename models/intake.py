@@ -1,0 +1,128 @@
+"""Accept events: all tables in one transaction, statement by statement over the whole batch, never row by row.
+
+A 2xx of the intake means that the transaction has been committed: the event, its customer, order, campaign and
+products, and every delivery it is owed. The producer's own eventId makes repeats safe: a repeat changes nothing,
+not even with other content.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+
+from models.records import upsert_records
+from models.routing import fan_out, lock_routing
+from models.rules.event_document import EventFault, NewEvent, read_event
+
+BATCH = 1_000
+"""Events in one transaction: more would hold the routing lock too long."""
+
+INSERT_EVENTS = sa.text(
+    """/* intake: the batch's events; a key that is there already wins */
+    INSERT INTO events (event_key, customer_type, occurred_at, accepted_at, routed_at, order_key, customer_id,
+        campaign_id, product_ids, test_card, history_only, order_snapshot)
+    SELECT n.event_key, n.customer_type, n.occurred_at, now(), now(), n.order_key, n.customer_id, n.campaign_id,
+        string_to_array(nullif(n.product_ids, ''), E'\\x1f'), n.test_card, :history_only, n.snapshot::jsonb
+    FROM unnest(CAST(:event_key AS text[]), CAST(:customer_type AS text[]), CAST(:occurred_at AS timestamptz[]),
+        CAST(:order_key AS text[]), CAST(:customer_id AS text[]), CAST(:campaign_id AS text[]),
+        CAST(:product_ids AS text[]), CAST(:test_card AS boolean[]), CAST(:snapshot AS text[]))
+        AS n (event_key, customer_type, occurred_at, order_key, customer_id, campaign_id, product_ids, test_card,
+              snapshot)
+    ON CONFLICT (event_key) DO NOTHING
+    RETURNING id"""
+)
+
+KNOWN_KEYS = sa.text("/* intake: repeats */ SELECT event_key FROM events WHERE event_key = ANY(:keys)")
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """One event of a batch that was not taken: its place in the batch, the field's path, one sentence."""
+
+    index: int
+    field: str
+    message: str
+
+
+@dataclass(slots=True)
+class Accepted:
+    """What became of a batch. due: some delivery may be sent at once, so ring after the commit."""
+
+    accepted: int = 0
+    duplicates: int = 0
+    errors: list[Refused] = field(default_factory=list)
+    due: bool = False
+
+    def add(self, other: Accepted) -> None:
+        """Count another batch of the same body in."""
+        self.accepted += other.accepted
+        self.duplicates += other.duplicates
+        self.errors += other.errors
+        self.due = self.due or other.due
+
+
+def accept(
+    connection: sa.Connection,
+    documents: Sequence[Any],
+    *,
+    now: datetime,
+    zone: ZoneInfo,
+    first_index: int = 0,
+    history_only: bool = False,
+) -> Accepted:
+    """Take up to BATCH decoded event documents within the caller's transaction.
+
+    A document that is an EventFault already (a line that was no JSON) is told like any other fault. Bad events are
+    told by index, the good ones are taken. history_only events are stored and never exported.
+    """
+    taken = Accepted()
+    events: dict[str, NewEvent] = {}
+    for index, document in enumerate(documents, first_index):
+        try:
+            if isinstance(document, EventFault):
+                raise document
+            event = read_event(document, now=now, zone=zone)
+        except EventFault as fault:
+            taken.errors.append(Refused(index, fault.path, fault.message))
+            continue
+        if event.event_key in events:
+            taken.duplicates += 1
+        else:
+            events[event.event_key] = event
+    if events:
+        _store(connection, events, taken, history_only=history_only)
+    return taken
+
+
+def _store(connection: sa.Connection, events: dict[str, NewEvent], taken: Accepted, *, history_only: bool) -> None:
+    lock_routing(connection)
+    known = set(connection.scalars(KNOWN_KEYS, {"keys": list(events)}))
+    new = [event for key, event in events.items() if key not in known]
+    if new:
+        records = upsert_records(connection, new)
+        # Ordered, so that two batches that share keys wait for each other and never deadlock.
+        rows = sorted(zip(new, records, strict=True), key=lambda row: row[0].event_key)
+        ids = connection.scalars(
+            INSERT_EVENTS,
+            {
+                "event_key": [event.event_key for event, _ in rows],
+                "customer_type": [event.customer_type for event, _ in rows],
+                "occurred_at": [event.occurred_at for event, _ in rows],
+                "order_key": [event.order_key for event, _ in rows],
+                "customer_id": [record.customer_id for _, record in rows],
+                "campaign_id": [event.campaign_id for event, _ in rows],
+                "product_ids": ["\x1f".join(event.products) for event, _ in rows],
+                "test_card": [record.test_card for _, record in rows],
+                "snapshot": [event.snapshot for event, _ in rows],
+                "history_only": history_only,
+            },
+        ).all()
+        taken.accepted += len(ids)
+        if ids and not history_only:
+            _, taken.due = fan_out(connection, ids)
+    taken.duplicates += len(events) - taken.accepted

@@ -1,0 +1,159 @@
+"""Which profiles an event is owed to: one join of events with routes, for every way an event can come in.
+
+No event may fall between a route that is switched on and events arriving: whoever routes holds the routing lock
+shared before it reads the routes, whoever switches holds it alone. The 24 hours before are made up by a back-fill,
+without the lock; the unique key of the deliveries absorbs the overlap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from models.job import Job
+from models.profile import Gate, Profile
+from models.rules.calendar import due_sql
+from models.rules.customer_types import CustomerType, route_types
+
+ROUTING_LOCK = 5_714_011
+BACKFILL_REACH = timedelta(hours=24)
+
+_PAIRS = ", ".join(f"('{kind.value}', '{taken.value}')" for kind in CustomerType for taken in route_types(kind))
+
+_MATCHES = f"""
+    SELECT DISTINCT e.id AS event_id, r.profile_id
+    FROM events e
+    JOIN (VALUES {_PAIRS}) AS pair (event_type, route_type) ON pair.event_type = e.customer_type
+    CROSS JOIN LATERAL (SELECT '' UNION SELECT e.campaign_id WHERE e.campaign_id IS NOT NULL) AS c (campaign)
+    CROSS JOIN LATERAL (SELECT '' UNION SELECT unnest(e.product_ids)) AS i (product)
+    JOIN routes r ON r.enabled AND r.customer_type = pair.route_type
+        AND coalesce(r.campaign_id, '') = c.campaign AND coalesce(r.product_id, '') = i.product
+"""
+
+_FAN_OUT = f"""
+INSERT INTO deliveries (event_id, profile_id, state, reason, due_at, finished_at)
+SELECT e.id, p.id,
+       CASE WHEN e.test_card THEN 'skipped' ELSE 'pending' END,
+       CASE WHEN e.test_card THEN 'test card' END,
+       {due_sql(accepted="e.accepted_at", profile="p")},
+       CASE WHEN e.test_card THEN now() END
+FROM ({_MATCHES} WHERE %(which)s) AS m
+JOIN events e ON e.id = m.event_id
+JOIN profiles p ON p.id = m.profile_id AND p.enabled AND p.deleted_at IS NULL
+ORDER BY e.id, p.id
+ON CONFLICT (event_id, profile_id) DO NOTHING
+"""  # noqa: S608 -- built from our own constants only
+
+_SUM_UP = "SELECT count(*) AS made, coalesce(bool_or(due_at <= now() AND state = 'pending'), false) AS due FROM made"
+
+FAN_OUT = sa.text(
+    "/* fan-out: deliveries for these events */ WITH made AS ("
+    + _FAN_OUT % {"which": "e.id = ANY(:event_ids) AND NOT e.history_only AND e.refusal IS NULL"}
+    + f" RETURNING due_at, state) {_SUM_UP}"
+)
+
+BACK_FILL = sa.text(
+    "/* back-fill: deliveries of one profile for these events */ WITH made AS ("
+    + _FAN_OUT
+    % {
+        "which": "e.id = ANY(:event_ids) AND NOT e.history_only AND e.refusal IS NULL AND r.profile_id = :profile_id"
+    }
+    + f" RETURNING due_at, state) {_SUM_UP}"
+)
+
+RETIME = sa.text(
+    f"""/* re-time: new settings hold for what was never tried */
+    UPDATE deliveries d SET due_at = {due_sql(accepted="e.accepted_at", profile="p")}
+    FROM events e, profiles p
+    WHERE d.profile_id = :profile_id AND d.state = 'pending' AND NOT d.retried AND d.tries = 0
+      AND e.id = d.event_id AND p.id = d.profile_id"""  # noqa: S608 -- built from our own constants only
+)
+
+
+def lock_routing(connection: sa.Connection | Session, *, exclusive: bool = False) -> None:
+    """Hold the routing lock to the end of the transaction: shared to route, exclusive to switch."""
+    lock = sa.func.pg_advisory_xact_lock if exclusive else sa.func.pg_advisory_xact_lock_shared
+    connection.execute(sa.select(lock(ROUTING_LOCK)))
+
+
+def fan_out(connection: sa.Connection | Session, event_ids: Sequence[int]) -> tuple[int, bool]:
+    """Make the deliveries of these events. Returns how many, and whether any is due at once."""
+    made = connection.execute(FAN_OUT, {"event_ids": list(event_ids)}).one()
+    return made.made, made.due
+
+
+def backfill_later(session: Session, profile_id: int, now: datetime) -> Job:
+    """Write down that a profile takes the events of the 24 hours before `now`, by occurredAt; the tick does it."""
+    arguments: dict[str, Any] = {"profile_id": profile_id, "since": (now - BACKFILL_REACH).isoformat()}
+    job = Job(kind="backfill", arguments=arguments)
+    session.add(job)
+    return job
+
+
+def retime(session: Session, profile: Profile) -> None:
+    """Set due_at anew for what was never tried, after interval or delay changed."""
+    session.flush()  # the statement reads the new interval and delay from the row
+    session.execute(RETIME, {"profile_id": profile.id})
+
+
+def release_held(session: Session, profile_id: int) -> int:
+    """Give every delivery that waits for a person another try, and forget the receiver's fault. Returns how many."""
+    session.execute(
+        sa.update(Gate)
+        .where(Gate.profile_id == profile_id)
+        .values(
+            fault=None,
+            fault_message=None,
+            fault_since=None,
+            trips=0,
+            connection_failures=0,
+            window_since=None,
+            window_tries=0,
+            window_failures=0,
+            cap=None,
+            clean=0,
+            opens_at=sa.func.now(),
+        )
+    )
+    return _count(
+        session,
+        "UPDATE deliveries SET state = 'pending', reason = NULL, due_at = now()"
+        " WHERE profile_id = :profile_id AND state = 'held'",
+        profile_id=profile_id,
+    )
+
+
+def run_now(session: Session, profile_id: int) -> int:
+    """Make everything that waits for its time due now. Returns how many deliveries are due."""
+    _count(
+        session,
+        "UPDATE deliveries SET due_at = now() WHERE profile_id = :profile_id AND state = 'pending' AND due_at > now()",
+        profile_id=profile_id,
+    )
+    return int(
+        session.scalar(
+            sa.text("SELECT count(*) FROM deliveries WHERE profile_id = :profile_id AND state = 'pending'"),
+            {"profile_id": profile_id},
+        )
+        or 0
+    )
+
+
+def cancel_open(session: Session, profile_id: int, reason: str) -> int:
+    """Cancel what is still open, for a person's reason. A try under way ends as it may; its result counts as late."""
+    return _count(
+        session,
+        "UPDATE deliveries SET state = 'cancelled', reason = :reason, finished_at = now(), lease_token = NULL,"
+        " lease_until = NULL WHERE profile_id = :profile_id AND state IN ('pending', 'leased', 'held')",
+        profile_id=profile_id,
+        reason=reason,
+    )
+
+
+def _count(session: Session, statement: str, **values: object) -> int:
+    result = session.connection().execute(sa.text(statement), values)
+    return int(result.rowcount)
