@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import requests
@@ -58,8 +57,8 @@ class Run:
         self._is_stopping = False  # a plain flag: an Event's lock could be held by the very code the signal interrupts
         self._voice = threading.Lock()
 
-    def ask_to_stop(self, number: int = 0, frame: FrameType | None = None) -> None:
-        """Let `go` end; a signal handler."""
+    def ask_to_stop(self) -> None:
+        """Let `go` end; safe in a signal handler."""
         self._is_stopping = True
 
     def go(self) -> None:
@@ -105,7 +104,7 @@ class Run:
             "redis_url": environment["REDIS_URL"],
         }
         self._write_run_file()
-        self._greet(login, environment)
+        self._greet(login)
 
     def _environment(self) -> dict[str, str]:
         """Start the servers that were not given, and the sample receiver; give the environment of all processes."""
@@ -201,7 +200,7 @@ class Run:
         pids = {name: self._children[name].pid for name in self._lines}
         write_private(self._home.run_file, json.dumps({**self._document, "pids": pids}, indent=2) + "\n")
 
-    def _greet(self, login: Mapping[str, Any], environment: Mapping[str, str]) -> None:
+    def _greet(self, login: Mapping[str, Any]) -> None:
         password = login["password"] or "(as you changed it)"
         lines = (
             "",
@@ -254,7 +253,7 @@ def main() -> None:
     os.chdir(ROOT)
     run = Run(home, port=int(port), given=given, lines=procfile.read(ROOT / "Procfile"))
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, run.ask_to_stop)
+        signal.signal(number, lambda *_: run.ask_to_stop())
     try:
         run.go()
     except (CannotRunError, PostgresError, NoPostgresError, RedisError) as error:
