@@ -1,0 +1,1 @@
+"""Pure rules: time, chance and columns come in as arguments. No I/O, no framework, no driver."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from enum import StrEnum
+from typing import Self
 
 
 class CustomerType(StrEnum):
@@ -11,7 +12,8 @@ class CustomerType(StrEnum):
 
     label: str
 
-    def __new__(cls, slug: str, label: str) -> CustomerType:
+    def __new__(cls, slug: str, label: str) -> Self:
+        """Make a member whose text is its slug."""
         member = str.__new__(cls, slug)
         member._value_ = slug
         member.label = label

@@ -175,7 +175,7 @@ class _Row:
                 self._fault("", f'"{str(key)[:40]}" is not a key of a mapping.')
         name = self._name(row.get("exportName"))
         secret = self._secret(row, name)
-        source = self._source(row, secret)
+        source = self._source(row, secret=secret)
         written, chain = self._modifiers(row.get("modifiers"), source)
         kind = self._choice(row, "type", ValueType)
         when_empty = self._choice(row, "whenEmpty", WhenEmpty)
@@ -209,7 +209,7 @@ class _Row:
             return is_static and self.keeps_secrets and is_secret_name(name)
         return given is True
 
-    def _source(self, row: Mapping[object, object], secret: bool) -> Field | Static | Template | None:
+    def _source(self, row: Mapping[object, object], *, secret: bool) -> Field | Static | Template | None:
         given = [key for key in _SOURCES if row.get(key) is not None]
         if len(given) > 1:
             self._fault(given[1], f"Give only one of {', '.join(given)}.")
@@ -294,7 +294,9 @@ def _case_warnings(mappings: Sequence[FieldMapping | None]) -> Iterator[Fault]:
             continue
         first = seen.setdefault(mapping.export_name.lower(), mapping.export_name)
         if first != mapping.export_name:
-            yield Fault(f"mappings[{index}].exportName", f'"{mapping.export_name}" differs from "{first}" only in case.')
+            yield Fault(
+                f"mappings[{index}].exportName", f'"{mapping.export_name}" differs from "{first}" only in case.'
+            )
 
 
 def _source_path(index: int, mapping: FieldMapping) -> str:

@@ -81,7 +81,7 @@ def parse(text: str) -> Modifier:
         return Plain(name)
     if colon and name in _WITH_ARGUMENT:
         return _WITH_ARGUMENT[name](argument)
-    raise BadModifier(_unknown(name, colon))
+    raise BadModifier(_unknown(name))
 
 
 def is_time_zone(name: str) -> bool:
@@ -97,7 +97,7 @@ def _zones() -> frozenset[str]:
     return frozenset(name for name in available_timezones() if not name.startswith(("posix/", "right/")))
 
 
-def _unknown(name: str, colon: str) -> str:
+def _unknown(name: str) -> str:
     if name in _PLAIN:
         return f'"{name}" takes no argument; write {name} alone.'
     if name in _WITH_ARGUMENT:
@@ -185,7 +185,7 @@ def _table(argument: str) -> Table:
 
 
 def _pair(part: str) -> tuple[str, str]:
-    """Cut one a=b; the key stays escaped, so that a literal \\* is told from the rest."""
+    """Cut one a=b; the key stays escaped, so that a literal star is told from the rest."""
     sides = _split(part, "=")
     if len(sides) != 2 or not sides[0]:
         raise BadModifier('"map" is a list of a=b, with *=x for the rest; write \\, and \\= for the signs themselves.')

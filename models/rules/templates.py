@@ -20,6 +20,7 @@ class Template:
 
     @property
     def fields(self) -> tuple[Field, ...]:
+        """Only the fields, in order."""
         return tuple(part for part in self.parts if isinstance(part, Field))
 
 
@@ -48,7 +49,9 @@ def _part(token: re.Match[str]) -> str | Field:
     if token[1] is not None:
         return _field(token[1])
     if token[0] in ("{", "}"):
-        raise BadTemplate(f"A lone {token[0]} at character {token.start() + 1}; write {token[0] * 2} for the sign itself.")
+        raise BadTemplate(
+            f"A lone {token[0]} at character {token.start() + 1}; write {token[0] * 2} for the sign itself."
+        )
     return {"{{": "{", "}}": "}"}.get(token[0], token[0])
 
 
