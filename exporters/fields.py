@@ -1,0 +1,42 @@
+"""What a form must know about a setting beyond its type: marks, hung on a field with `Annotated`.
+
+    url: Annotated[str, Mark.FORGETS_SECRETS] = Field(title="Postback URL")
+
+A `SecretStr` needs no mark: it is write-only by its type.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, SecretStr
+
+
+class Mark(Enum):
+    """One thing a form must know."""
+
+    TEXT_AREA = "text area"  # several lines
+    FORGETS_SECRETS = "forgets secrets"  # a new origin (transfer.origin) must not get the old secrets
+
+
+def marks(model: type[BaseModel], name: str) -> frozenset[Mark]:
+    """Return the marks of one field of a settings model."""
+    return frozenset(mark for mark in model.model_fields[name].metadata if isinstance(mark, Mark))
+
+
+def marked(model: type[BaseModel], mark: Mark) -> tuple[str, ...]:
+    """Return the names of the fields that bear this mark."""
+    return tuple(name for name in model.model_fields if mark in marks(model, name))
+
+
+def secret_names(model: type[BaseModel]) -> tuple[str, ...]:
+    """Return the names of the fields that are write-only."""
+    return tuple(name for name, field in model.model_fields.items() if _holds_secret(field.annotation))
+
+
+def _holds_secret(annotation: Any) -> bool:
+    if get_origin(annotation) in (Union, UnionType):
+        return any(_holds_secret(part) for part in get_args(annotation))
+    return annotation is SecretStr
