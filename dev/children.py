@@ -84,9 +84,15 @@ class Child:
             with suppress(ProcessLookupError, PermissionError):  # macOS says the latter of a group of zombies
                 os.killpg(self._process.pid, number)
 
+    def bury(self) -> None:
+        """Wait for the end of a process that was killed, so that no zombie stays."""
+        if self._process:
+            self._process.wait()
+
     def _listen(self, stream: IO[bytes]) -> None:
-        for line in stream:
-            self._say(self.name, line.decode(errors="replace").rstrip("\n"))
+        with stream:
+            for line in stream:
+                self._say(self.name, line.decode(errors="replace").rstrip("\n"))
 
 
 def stop_all(children: Sequence[Child], seconds: float) -> None:
@@ -98,6 +104,8 @@ def stop_all(children: Sequence[Child], seconds: float) -> None:
         time.sleep(0.05)
     for child in children:
         child.signal_group(signal.SIGKILL)
+    for child in children:
+        child.bury()
 
 
 def note(children: Sequence[Child], path: Path) -> None:

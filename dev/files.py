@@ -2,11 +2,16 @@
 
 import fcntl
 import os
+import random
 import socket
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+PORTS = range(20_000, 30_000)
+LET_GO_SECONDS = 2.0
 
 
 def write_private(path: Path, text: str) -> None:
@@ -53,13 +58,23 @@ def is_free(port: int) -> bool:
 def kept_port(path: Path) -> int:
     """Give the port noted in the file, a new free one when there is none or somebody else took it.
 
-    Kept, so that URLs survive a restart.
+    Kept, so that URLs survive a restart. New ones lie below the range from which systems lend ports to outgoing connections.
     """
     noted = read_or_none(path)
-    if noted and noted.isdigit() and is_free(int(noted)):
+    if noted and noted.isdigit() and _gets_free(int(noted)):
         return int(noted)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    port = random.choice(PORTS)
+    while not is_free(port):
+        port = random.choice(PORTS)
     write_private(path, f"{port}\n")
     return port
+
+
+def _gets_free(port: int) -> bool:
+    """Say whether the port is free, giving a process that was just killed a moment to let go of it."""
+    end = time.monotonic() + LET_GO_SECONDS
+    while not is_free(port):
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True

@@ -43,8 +43,9 @@ def prepare(path: Path) -> dict[str, Any]:
     kept["api_key"] = _working_key(kept.get("api_key"))
     write_private(path, json.dumps(kept))
     password = kept.get("password")
-    is_ours = password is not None and kept.get("email") == admin.email
-    is_current = is_ours and admin.password is not None and verify_password(password, admin.password)
+    is_current = bool(
+        password and kept.get("email") == admin.email and admin.password and verify_password(password, admin.password)
+    )
     shown = {"email": admin.email, "password": password if is_current else None, "api_key": kept["api_key"]}
     db.session.commit()
     return shown

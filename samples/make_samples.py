@@ -101,12 +101,17 @@ class Story:
 
     def buy(self, **changes: Any) -> None:
         """Tell the first sale."""
-        payment = {"paySource": "CREDITCARD", "cardType": "VISA", "responseType": "SUCCESS", "txnType": "SALE"}
+        payment: dict[str, Any] = {
+            "paySource": "CREDITCARD",
+            "cardType": "VISA",
+            "responseType": "SUCCESS",
+            "txnType": "SALE",
+        }
         self.tell("New Sale", orderStatus="COMPLETE", transactionId=self.text_id(), **payment, **changes)
 
     def subscribe(self) -> None:
         """Tell a first sale that starts a subscription."""
-        subscription = {
+        subscription: dict[str, Any] = {
             "purchaseId": 70 + self.number,
             "clientPurchaseId": f"P{self.number:04d}",
             "recurringStatus": "ACTIVE",
@@ -133,7 +138,11 @@ def _bought(story: Story) -> None:
 
 def _shipped(story: Story) -> None:
     story.buy()
-    parcel = {"trackingNumber": f"TRK-{story.number:05d}", "shipCarrier": "Sample Post", "fulfillmentId": story.number}
+    parcel: dict[str, Any] = {
+        "trackingNumber": f"TRK-{story.number:05d}",
+        "shipCarrier": "Sample Post",
+        "fulfillmentId": story.number,
+    }
     story.tell(
         "Fulfillment Shipped", minutes=90, fulfillmentStatus="Shipped", dateShipped=story.now.strftime(CLOCK), **parcel
     )
@@ -162,7 +171,7 @@ def _subscribed(story: Story) -> None:
 def _recycled(story: Story) -> None:
     story.subscribe()
     story.rebill()
-    declined = {"responseType": "SOFT_DECLINE", "declineReason": "Do not honor"}
+    declined: dict[str, Any] = {"responseType": "SOFT_DECLINE", "declineReason": "Do not honor"}
     story.tell("Rebill Decline", minutes=60, recurringStatus="RECYCLE_BILLING", **declined)
     story.tell("Recycle Failed", minutes=60, recurringStatus="RECYCLE_FAILED")
 
