@@ -11,6 +11,7 @@ from models.heartbeat import Heartbeat, Installation
 from models.job import Job
 from models.order import Order
 from models.profile import Gate, Mapping, Profile, Route
+from models.sign_in import LoginFailure, SignIn
 
 ALL = (
     ApiKey,
@@ -23,10 +24,12 @@ ALL = (
     Heartbeat,
     Installation,
     Job,
+    LoginFailure,
     Mapping,
     Order,
     Product,
     Profile,
     Route,
+    SignIn,
     User,
 )

@@ -8,6 +8,9 @@ from flask_migrate import Migrate
 from config import Config
 from models import tables
 from models.base import db, engine_options
+from web.admin import init_admin
+from web.guard import init_guard
+from web.login import init_login
 
 migrate = Migrate()
 
@@ -23,5 +26,8 @@ def create_app(config: Config) -> Flask:
     )
     db.init_app(app)
     migrate.init_app(app, db, directory="migrations", compare_type=True)
+    init_login(app)
+    init_guard(app)
+    init_admin(app)
     assert tables.ALL
     return app
