@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from flask_security.utils import hash_password, verify_password
 
 from config import Config
 from dev.files import read_or_none, write_private
 from models.account import ApiKey, Role, Scope, User, key_prefix
 from models.base import db
 from web import create_app
+from web.login import create_user, verify
 
 EMAIL = "admin@example.com"
 KEY_NAME = "make run"
@@ -38,14 +38,11 @@ def prepare(path: Path) -> dict[str, Any]:
     admin = _first_admin()
     if admin is None:
         kept = {"email": EMAIL, "password": secrets.token_urlsafe(12), **kept}
-        admin = User(email=kept["email"], role=Role.ADMIN, password=hash_password(kept["password"]))
-        db.session.add(admin)
+        admin = create_user(kept["email"], Role.ADMIN, kept["password"])
     kept["api_key"] = _working_key(kept.get("api_key"))
     write_private(path, json.dumps(kept))
     password = kept.get("password")
-    is_current = bool(
-        password and kept.get("email") == admin.email and admin.password and verify_password(password, admin.password)
-    )
+    is_current = bool(password and kept.get("email") == admin.email and verify(admin, password))
     shown = {"email": admin.email, "password": password if is_current else None, "api_key": kept["api_key"]}
     db.session.commit()
     return shown
