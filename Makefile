@@ -8,7 +8,6 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v $$name && break; done)
 JOBS ?= 2
-DURATION ?= 60
 
 # One stamp for each set of requirements, named by what is in the file: a changed pin installs, an unchanged one costs nothing.
 stamp = $(VENV)/.installed-$(1)-$(shell cksum < $(1).txt | tr -d ' ')

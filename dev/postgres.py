@@ -84,15 +84,15 @@ class Postgres:
             raise PostgresError(message)
         return f"postgresql://postgres:{read_or_none(self.folder / 'password')}@127.0.0.1:{postmaster.port}/postgres"
 
-    def stop(self) -> None:
-        """Shut down (fast: open transactions are rolled back). Quiet when it is down already."""
+    def stop(self, *, patience: float = STOP_SECONDS) -> None:
+        """Shut down: open transactions are rolled back; after so many seconds at once. Quiet when it is down already."""
         if not self.folder.exists():
             return
         with locked(self.folder / "lock"):
             postmaster = self._postmaster()
             if postmaster:  # not by pg_ctl: it refuses root
                 processes.end(
-                    postmaster.pid, str(self._cluster), first=signal.SIGINT, patience=STOP_SECONDS, last=signal.SIGQUIT
+                    postmaster.pid, str(self._cluster), first=signal.SIGINT, patience=patience, last=signal.SIGQUIT
                 )
 
     def _postmaster(self) -> _Postmaster | None:

@@ -17,7 +17,7 @@ from dev import processes
 from dev.files import kept_port, locked, read_or_none, write_private
 
 START_SECONDS = 10.0
-STOP_SECONDS = 4.0
+STOP_SECONDS = 2.0
 
 
 class RedisError(Exception):

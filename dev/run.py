@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,8 @@ from dev.postgres_binaries import NoPostgresError
 from dev.redis import Redis, RedisError
 
 ROOT = Path(__file__).resolve().parent.parent
-CHILDREN_SECONDS = 24.0  # of the promised 30: workers leave by 23, the servers need the rest
+CHILDREN_SECONDS = 23.5  # of the promised 30: workers leave by 23, the servers need the rest
+POSTGRES_SECONDS = 3.0  # after that without its last checkpoint: the next start replays the log
 LOOK_SECONDS = 0.1
 IMPATIENT_SECONDS = 30.0
 COLOURS = ("36", "33", "35", "32", "34")
@@ -213,7 +215,7 @@ class Run:
             "  `make demo` in a second terminal sends sample orders. Ctrl-C stops everything.",
             "",
         )
-        with self._voice:
+        with self._voice, suppress(OSError):
             print("\n".join(lines), flush=True)
 
     def _stop_everything(self) -> None:
@@ -224,7 +226,7 @@ class Run:
         if self._redis:
             self._redis.stop()
         if self._postgres:
-            self._postgres.stop()
+            self._postgres.stop(patience=POSTGRES_SECONDS)
         self.say("run", "stopped")
 
     def say(self, name: str, line: str) -> None:
@@ -234,7 +236,7 @@ class Run:
             names = [*self._lines, "receiver"]
             colour = COLOURS[names.index(name) % len(COLOURS)] if name in names else "1"
             label = f"\033[{colour}m{label}\033[0m"
-        with self._voice:
+        with self._voice, suppress(OSError):  # the terminal may be gone: all the more must we come to our end
             print(label, line, flush=True)
 
 
