@@ -61,6 +61,7 @@ def engine_options(*, pool_size: int) -> dict[str, Any]:
         "idle_in_transaction_session_timeout": 15_000,
     }
     return {
+        "hide_parameters": True,  # customers must not stand in tracebacks
         "pool_size": pool_size,
         "max_overflow": 4,
         "pool_pre_ping": True,

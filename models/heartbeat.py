@@ -26,3 +26,14 @@ class Installation(Base):
     id: Mapped[int] = mapped_column(sa.SmallInteger, primary_key=True)
     key: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(server_default=sa.func.now())
+
+
+BEAT = sa.text(
+    "INSERT INTO heartbeats (name, at) VALUES (:name, now()) ON CONFLICT (name) DO UPDATE SET at = excluded.at"
+)
+
+
+def beat(engine: sa.Engine, name: str) -> None:
+    """Show a sign of life."""
+    with engine.begin() as connection:
+        connection.execute(BEAT, {"name": name})

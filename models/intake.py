@@ -13,9 +13,10 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 import sqlalchemy as sa
 
-from models.records import upsert_records
+from models.records import Record, as_json, upsert_records
 from models.routing import fan_out, lock_routing
 from models.rules.event_document import EventFault, NewEvent, read_event
 
@@ -27,12 +28,9 @@ INSERT_EVENTS = sa.text(
     INSERT INTO events (event_key, customer_type, occurred_at, accepted_at, routed_at, order_key, customer_id,
         campaign_id, product_ids, test_card, history_only, order_snapshot)
     SELECT n.event_key, n.customer_type, n.occurred_at, now(), now(), n.order_key, n.customer_id, n.campaign_id,
-        string_to_array(nullif(n.product_ids, ''), E'\\x1f'), n.test_card, :history_only, n.snapshot::jsonb
-    FROM unnest(CAST(:event_key AS text[]), CAST(:customer_type AS text[]), CAST(:occurred_at AS timestamptz[]),
-        CAST(:order_key AS text[]), CAST(:customer_id AS text[]), CAST(:campaign_id AS text[]),
-        CAST(:product_ids AS text[]), CAST(:test_card AS boolean[]), CAST(:snapshot AS text[]))
-        AS n (event_key, customer_type, occurred_at, order_key, customer_id, campaign_id, product_ids, test_card,
-              snapshot)
+        n.product_ids, n.test_card, :history_only, n.snapshot
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS n (event_key text, customer_type text, occurred_at timestamptz,
+        order_key text, customer_id text, campaign_id text, product_ids text[], test_card boolean, snapshot jsonb)
     ON CONFLICT (event_key) DO NOTHING
     RETURNING id"""
 )
@@ -108,21 +106,23 @@ def _store(connection: sa.Connection, events: dict[str, NewEvent], taken: Accept
         # Ordered, so that two batches that share keys wait for each other and never deadlock.
         rows = sorted(zip(new, records, strict=True), key=lambda row: row[0].event_key)
         ids = connection.scalars(
-            INSERT_EVENTS,
-            {
-                "event_key": [event.event_key for event, _ in rows],
-                "customer_type": [event.customer_type for event, _ in rows],
-                "occurred_at": [event.occurred_at for event, _ in rows],
-                "order_key": [event.order_key for event, _ in rows],
-                "customer_id": [record.customer_id for _, record in rows],
-                "campaign_id": [event.campaign_id for event, _ in rows],
-                "product_ids": ["\x1f".join(event.products) for event, _ in rows],
-                "test_card": [record.test_card for _, record in rows],
-                "snapshot": [event.snapshot for event, _ in rows],
-                "history_only": history_only,
-            },
+            INSERT_EVENTS, {"rows": as_json([_row(*row) for row in rows]), "history_only": history_only}
         ).all()
         taken.accepted += len(ids)
         if ids and not history_only:
             _, taken.due = fan_out(connection, ids)
     taken.duplicates += len(events) - taken.accepted
+
+
+def _row(event: NewEvent, record: Record) -> dict[str, Any]:
+    return {
+        "event_key": event.event_key,
+        "customer_type": event.customer_type,
+        "occurred_at": event.occurred_at,
+        "order_key": event.order_key,
+        "customer_id": record.customer_id,
+        "campaign_id": event.campaign_id,
+        "product_ids": list(event.products),
+        "test_card": record.test_card,
+        "snapshot": msgspec.Raw(event.snapshot.encode()),
+    }

@@ -6,9 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from models.rules.event_document import NewEvent
+
+_JSON = msgspec.json.Encoder()
 
 # Rows that would not change are left alone: an upsert that changes nothing still locks and dirties its row.
 NAME_CAMPAIGNS = sa.text(
@@ -36,10 +39,10 @@ NAME_PRODUCTS = sa.text(
 UPSERT_CUSTOMERS = sa.text(
     """/* records: customers; an older event never overwrites what a later one said */
     INSERT INTO customers AS c (customer_id, email, phone, phone_digits, first_name, last_name, last_seen_at)
-    SELECT n.id, n.email, n.phone, nullif(regexp_replace(n.phone, '[^0-9]', '', 'g'), ''), n.first, n.last, n.seen
-    FROM unnest(CAST(:ids AS text[]), CAST(:emails AS text[]), CAST(:phones AS text[]), CAST(:firsts AS text[]),
-        CAST(:lasts AS text[]), CAST(:seen AS timestamptz[])) AS n (id, email, phone, first, last, seen)
-    ORDER BY n.id
+    SELECT n.customer_id, n.email, n.phone, n.phone_digits, n.first_name, n.last_name, n.seen
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS n (customer_id text, email text, phone text, phone_digits text,
+        first_name text, last_name text, seen timestamptz)
+    ORDER BY n.customer_id
     ON CONFLICT (customer_id) DO UPDATE SET
         email = coalesce(excluded.email, c.email),
         phone = coalesce(excluded.phone, c.phone),
@@ -54,13 +57,12 @@ UPSERT_ORDERS = sa.text(
     """/* records: orders; what once was a test or complete stays so */
     INSERT INTO orders AS o (order_key, order_id, customer_id, campaign_id, order_status, order_total, currency_code,
         test_card, completed_at, last_event_at)
-    SELECT n.key, n.order_id, n.customer, n.campaign, n.status, n.total, n.currency, n.test_card,
-        CASE WHEN n.completes THEN now() END, n.seen
-    FROM unnest(CAST(:keys AS text[]), CAST(:order_ids AS text[]), CAST(:customers AS text[]),
-        CAST(:campaigns AS text[]), CAST(:statuses AS text[]), CAST(:totals AS text[]), CAST(:currencies AS text[]),
-        CAST(:test_cards AS boolean[]), CAST(:completes AS boolean[]), CAST(:seen AS timestamptz[]))
-        AS n (key, order_id, customer, campaign, status, total, currency, test_card, completes, seen)
-    ORDER BY n.key
+    SELECT n.order_key, n.order_id, n.customer_id, n.campaign_id, n.order_status, n.order_total, n.currency_code,
+        n.test_card, CASE WHEN n.completes THEN now() END, n.seen
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS n (order_key text, order_id text, customer_id text,
+        campaign_id text, order_status text, order_total text, currency_code text, test_card boolean,
+        completes boolean, seen timestamptz)
+    ORDER BY n.order_key
     ON CONFLICT (order_key) DO UPDATE SET
         order_id = coalesce(excluded.order_id, o.order_id),
         customer_id = excluded.customer_id,
@@ -115,6 +117,11 @@ def upsert_records(connection: sa.Connection, events: Sequence[NewEvent]) -> lis
     ]
 
 
+def as_json(rows: Sequence[dict[str, Any]]) -> str:
+    """Write rows for jsonb_to_recordset: one parameter, which psycopg sends as it is."""
+    return _JSON.encode(rows).decode()
+
+
 def _name_campaigns(connection: sa.Connection, events: Iterable[NewEvent]) -> None:
     names: dict[str, str | None] = {}
     for event in events:
@@ -147,14 +154,19 @@ def _customers(connection: sa.Connection, events: Sequence[NewEvent]) -> list[st
 def _upsert_customers(connection: sa.Connection, events: Sequence[tuple[NewEvent, str]]) -> None:
     rows: dict[str, dict[str, Any]] = {}
     for event, customer_id in sorted(events, key=lambda pair: pair[0].occurred_at):
-        row = rows.setdefault(customer_id, {})
-        for name in ("email", "phone", "first_name", "last_name"):
-            row[name] = getattr(event, name) or row.get(name)
+        row = rows.setdefault(customer_id, {"customer_id": customer_id})
+        _fill(row, event, ("email", "phone", "first_name", "last_name"))
+        row["phone_digits"] = _digits(row["phone"])
         row["seen"] = event.occurred_at
     if rows:
-        columns = {"emails": "email", "phones": "phone", "firsts": "first_name", "lasts": "last_name", "seen": "seen"}
-        values = {name: [row[key] for row in rows.values()] for name, key in columns.items()}
-        connection.execute(UPSERT_CUSTOMERS, {"ids": list(rows), **values})
+        connection.execute(UPSERT_CUSTOMERS, {"rows": as_json(list(rows.values()))})
+
+
+def _fill(row: dict[str, Any], event: NewEvent, names: Iterable[str]) -> None:
+    """Let a later event's values win, but never by an empty one."""
+    for name in names:
+        value = getattr(event, name)
+        row[name] = value or row.get(name, value)
 
 
 def _digits(phone: str | None) -> str | None:
@@ -185,29 +197,15 @@ def _find_people(connection: sa.Connection, events: Sequence[NewEvent]) -> dict[
 
 
 def _orders(connection: sa.Connection, events: Sequence[NewEvent], customer_ids: Sequence[str]) -> set[str]:
+    """Upsert the orders. Returns the keys of those that were paid with a test card."""
     rows: dict[str, dict[str, Any]] = {}
     for event, customer_id in sorted(zip(events, customer_ids, strict=True), key=lambda pair: pair[0].occurred_at):
-        if event.order_key is None:
-            continue
-        row = rows.setdefault(event.order_key, {"test_card": False, "completes": False})
-        row.update(customer=customer_id, seen=event.occurred_at)
-        row["test_card"] = row["test_card"] or event.test_card
-        row["completes"] = row["completes"] or event.completes
-        for name in ("order_id", "campaign_id", "order_status", "order_total", "currency_code"):
-            row[name] = getattr(event, name) or row.get(name)
+        if event.order_key is not None:
+            row = rows.setdefault(event.order_key, {"order_key": event.order_key})
+            names = ("order_id", "campaign_id", "order_status", "order_total", "currency_code", "test_card", "completes")
+            _fill(row, event, names)
+            row.update(customer_id=customer_id, seen=event.occurred_at)
     if not rows:
         return set()
-    columns = {
-        "order_ids": "order_id",
-        "customers": "customer",
-        "campaigns": "campaign_id",
-        "statuses": "order_status",
-        "totals": "order_total",
-        "currencies": "currency_code",
-        "test_cards": "test_card",
-        "completes": "completes",
-        "seen": "seen",
-    }
-    values = {name: [row[key] for row in rows.values()] for name, key in columns.items()}
-    upserted = connection.execute(UPSERT_ORDERS, {"keys": list(rows), **values})
+    upserted = connection.execute(UPSERT_ORDERS, {"rows": as_json(list(rows.values()))})
     return {row.order_key for row in upserted if row.test_card}

@@ -72,12 +72,20 @@ _PREFILTER_DIGITS = re.compile(r"[0-9]{14}|;[0-9]{12}")
 def _is_suspicious(text: str) -> bool:
     if not text.isascii() and not unicodedata.is_normalized("NFKC", text):
         text = unicodedata.normalize("NFKC", text)
-    text = text.lower()
-    for gap in _GAPS:  # far cheaper than a character class in front of every digit
-        text = text.replace(gap, "")
-    if "\\u" in text or "%b" in text:
+    if "\\u" in text or "%b" in text or "%B" in text:
         return True
-    return bool(_PREFILTER_KEYS.search(text) or _PREFILTER_DIGITS.search(text))
+    plain = text.lower()
+    for gap in _GAPS:  # far cheaper than a character class in front of every digit
+        plain = plain.replace(gap, "")
+    if _PREFILTER_KEYS.search(plain):
+        return True
+    # Long numbers are common (transaction ids, parcels): only one that could be a card is worth the walk.
+    return bool(_PREFILTER_DIGITS.search(plain)) and (";" in text or any(map(_may_be_card, _CANDIDATES.findall(text))))
+
+
+def _may_be_card(text: str) -> bool:
+    digits = re.sub(r"[^0-9]", "", text)
+    return is_card_number(digits) or not digits.strip("0")
 
 
 _DROP = object()

@@ -35,6 +35,10 @@ class EventFault(Exception):
         self.message = message
 
 
+class CardData(EventFault):
+    """The event holds a card number, a security code or the like; its content must be kept nowhere."""
+
+
 @dataclass(frozen=True, slots=True)
 class NotJson:
     """Stands in a decoded document where strict JSON was broken: a key given twice, NaN."""
@@ -116,7 +120,7 @@ def read_event(document: Any, *, now: datetime, zone: ZoneInfo) -> NewEvent:
     if not isinstance(order, dict):
         raise EventFault("order", "is required: the order as a JSON object")
     if (hit := cards.scan_text(event_key)) is not None:
-        raise EventFault("eventId", hit)
+        raise CardData("eventId", hit)
     return _take_apart(order, event_key, kind, occurred_at=occurred_at, test_card=test_card)
 
 
@@ -166,7 +170,7 @@ def _take_apart(
     snapshot = _dump(order)
     scanned = cards.scan(order, snapshot)
     if scanned.fault is not None:
-        raise EventFault(f"order.{scanned.fault.path}" if scanned.fault.path else "order", scanned.fault.message)
+        raise CardData(f"order.{scanned.fault.path}" if scanned.fault.path else "order", scanned.fault.message)
     if scanned.order is not order:
         order, snapshot = scanned.order, _dump(scanned.order)
     order_id = _text(order, "orderId")

@@ -1,0 +1,130 @@
+"""Send again: one delivery or a range of them, as a job that goes on after any crash. The key stays the same."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from models.delivery import Delivery
+from models.event import Event
+from models.gates import shown_state
+from models.job import Job
+from models.profile import Gate, Profile
+
+BATCH = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """Which deliveries: the same words as in the list of deliveries, and a span of the events' acceptance."""
+
+    profile: str | None = None
+    state: str | None = None
+    customer_id: str | None = None
+    event_id: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    delivery_id: int | None = None
+
+    def conditions(self) -> list[sa.ColumnElement[bool]]:
+        """Give the WHERE parts over Delivery, Event, Profile and Gate."""
+        found: list[sa.ColumnElement[bool]] = []
+        if self.profile is not None:
+            found += [sa.func.lower(Profile.name) == self.profile.lower(), Profile.deleted_at.is_(None)]
+        if self.state is not None:
+            found.append(shown_state == self.state)
+        if self.customer_id is not None:
+            found.append(Event.customer_id == self.customer_id)
+        if self.event_id is not None:
+            found.append(Event.event_key == self.event_id)
+        if self.since is not None:
+            found.append(Event.accepted_at >= self.since)
+        if self.until is not None:
+            found.append(Event.accepted_at < self.until)
+        if self.delivery_id is not None:
+            found.append(Delivery.id == self.delivery_id)
+        return found
+
+    def document(self) -> dict[str, Any]:
+        """Write the filters down for a job."""
+        return {
+            name: value.isoformat() if isinstance(value, datetime) else value
+            for name, value in asdict(self).items()
+            if value is not None
+        }
+
+    @classmethod
+    def read(cls, document: dict[str, Any]) -> Filters:
+        """Read what `document` wrote."""
+        times = {name: datetime.fromisoformat(document[name]) for name in ("since", "until") if name in document}
+        return cls(**{**document, **times})
+
+
+def _matching(filters: Filters) -> list[sa.ColumnElement[bool]]:
+    """Deliveries that a replay may touch: none of a test order, none under way, none of a deleted profile."""
+    return [
+        *filters.conditions(),
+        Delivery.state != "leased",
+        Event.test_card.is_(False),
+        Profile.deleted_at.is_(None),
+    ]
+
+
+def count(session: Session, filters: Filters) -> int:
+    """Count what a replay would send again; changes nothing."""
+    return session.scalar(_joined(sa.select(sa.func.count())).where(*_matching(filters))) or 0
+
+
+def start(session: Session, filters: Filters, *, actor: str, matched: int) -> Job:
+    """Write a replay down as a job; the worker does it in batches. The caller commits and rings."""
+    last = session.scalar(sa.select(sa.func.coalesce(sa.func.max(Delivery.id), 0)))
+    job = Job(
+        kind="replay",
+        arguments={"filters": filters.document(), "up_to": last},
+        total=matched,
+        created_by=actor,
+    )
+    session.add(job)
+    session.flush()  # the caller tells its id
+    return job
+
+
+def run_batch(session: Session, job: Job) -> bool:
+    """Make the next BATCH deliveries of a replay due now. Returns whether there may be more."""
+    filters = Filters.read(job.arguments["filters"])
+    ids = session.scalars(
+        _joined(sa.select(Delivery.id))
+        .where(*_matching(filters), Delivery.id > job.after_id, Delivery.id <= job.arguments["up_to"])
+        .order_by(Delivery.id)
+        .limit(BATCH)
+    ).all()
+    if ids:
+        moved = session.connection().execute(
+            sa.update(Delivery)
+            .where(Delivery.id.in_(ids), Delivery.state != "leased")
+            .values(
+                state="pending",
+                reason=None,
+                due_at=sa.func.now(),
+                finished_at=None,
+                failures=0,
+                losses=0,
+                forced=True,
+            )
+        )
+        job.done += moved.rowcount
+        job.after_id = ids[-1]
+    return len(ids) == BATCH
+
+
+def _joined(select: sa.Select[Any]) -> sa.Select[Any]:
+    return (
+        select.select_from(Delivery)
+        .join(Event, Event.id == Delivery.event_id)
+        .join(Profile, Profile.id == Delivery.profile_id)
+        .join(Gate, Gate.profile_id == Profile.id)
+    )

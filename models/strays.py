@@ -1,0 +1,84 @@
+"""Events that another program inserted by plain SQL: taken up by the tick, by the same rules as any other event."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+
+from models.records import as_json, upsert_records
+from models.routing import fan_out, lock_routing
+from models.rules.event_document import CardData, EventFault, NewEvent, decode, read_event
+
+MOST = 1_000
+
+STRAYS = sa.text(
+    f"""/* strays: events that came by SQL */
+    SELECT id, event_key, customer_type, occurred_at, test_card, order_snapshot::text AS snapshot FROM events
+    WHERE routed_at IS NULL ORDER BY id LIMIT {MOST} FOR UPDATE SKIP LOCKED"""  # noqa: S608 -- a constant of ours
+)
+
+ADOPT = sa.text(
+    """/* strays: what the intake would have written */
+    UPDATE events e SET routed_at = now(), customer_type = n.customer_type, order_key = n.order_key,
+        customer_id = n.customer_id, campaign_id = n.campaign_id, product_ids = n.product_ids, test_card = n.test_card
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS n (id bigint, customer_type text, order_key text,
+        customer_id text, campaign_id text, product_ids text[], test_card boolean)
+    WHERE e.id = n.id"""
+)
+
+REFUSE = sa.text(
+    """/* strays: refused, with the reason; card data is wiped */
+    UPDATE events e SET routed_at = now(), refusal = n.refusal,
+        order_snapshot = CASE WHEN n.wipes THEN '{}' ELSE e.order_snapshot END
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS n (id bigint, refusal text, wipes boolean) WHERE e.id = n.id"""
+)
+
+
+def route_strays(connection: sa.Connection, zone: ZoneInfo) -> tuple[int, bool]:
+    """Take up to MOST events that nobody has routed. Returns how many, and whether a delivery is due at once."""
+    lock_routing(connection)
+    rows = connection.execute(STRAYS).all()
+    taken: list[tuple[int, NewEvent]] = []
+    refused: list[dict[str, Any]] = []
+    for row in rows:
+        try:
+            taken.append((row.id, _read(row, zone)))
+        except EventFault as fault:
+            where = f"{fault.path}: " if fault.path else ""
+            refused.append({"id": row.id, "refusal": where + fault.message, "wipes": isinstance(fault, CardData)})
+    if refused:
+        connection.execute(REFUSE, {"rows": as_json(refused)})
+    return len(rows), bool(taken) and _adopt(connection, taken)
+
+
+def _read(row: Any, zone: ZoneInfo) -> NewEvent:
+    document = {
+        "eventId": row.event_key,
+        "customerType": row.customer_type,
+        "occurredAt": row.occurred_at.astimezone(UTC).isoformat(),
+        "testCard": row.test_card,
+        "order": decode(row.snapshot),
+    }
+    return read_event(document, now=row.occurred_at, zone=zone)
+
+
+def _adopt(connection: sa.Connection, taken: list[tuple[int, NewEvent]]) -> bool:
+    records = upsert_records(connection, [event for _, event in taken])
+    rows = [
+        {
+            "id": id_,
+            "customer_type": event.customer_type,
+            "order_key": event.order_key,
+            "customer_id": record.customer_id,
+            "campaign_id": event.campaign_id,
+            "product_ids": list(event.products),
+            "test_card": record.test_card,
+        }
+        for (id_, event), record in zip(taken, records, strict=True)
+    ]
+    connection.execute(ADOPT, {"rows": as_json(rows)})
+    _, due = fan_out(connection, [id_ for id_, _ in taken])
+    return due

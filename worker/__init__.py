@@ -1,0 +1,1 @@
+"""What happens by itself: the pump that sends, the tick that finds what is due, the clock. Loads no page."""
