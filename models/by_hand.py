@@ -9,25 +9,22 @@ from sqlalchemy.orm import Session
 
 from models.delivery import Delivery
 from models.event import Event
-from models.order import Order
+from models.profile import Profile
 
-_IS_TEST = sa.or_(
-    sa.exists().where(Event.id == Delivery.event_id, Event.test_card),
-    sa.exists().where(Event.id == Delivery.event_id, Order.order_key == Event.order_key, Order.test_card),
-)
+_IS_TEST = sa.exists().where(Event.id == Delivery.event_id, Event.test_card)
+_IS_DELETED = sa.exists().where(Profile.id == Delivery.profile_id, Profile.deleted_at.is_not(None))
 
 
 def send_again(session: Session, delivery_ids: Sequence[int]) -> int:
     """Make these deliveries due now, whatever became of them. Returns how many.
 
-    Left alone: what is on its way at this moment, and orders of a test card, which are never exported.
+    Left alone: what is on its way at this moment, deliveries of a deleted profile, and orders of a test card, which
+    are never exported.
     """
     done = session.execute(
         sa.update(Delivery)
-        .where(Delivery.id.in_(delivery_ids), Delivery.state != "leased", ~_IS_TEST)
-        .values(
-            state="pending", reason=None, due_at=sa.func.now(), finished_at=None, failures=0, losses=0, forced=True
-        )
+        .where(Delivery.id.in_(delivery_ids), Delivery.state != "leased", ~_IS_TEST, ~_IS_DELETED)
+        .values(state="pending", reason=None, due_at=sa.func.now(), finished_at=None, failures=0, losses=0, forced=True)
         .returning(Delivery.id)
         .execution_options(synchronize_session=False)
     )

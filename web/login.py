@@ -59,8 +59,8 @@ class Person(UserMixin, Base):
     email: Mapped[str]
     role: Mapped[str]
 
-    @property  # type: ignore[override]  # read-only: the role is a text in our row
-    def roles(self) -> list[RoleMixin]:
+    @property
+    def roles(self) -> list[RoleMixin]:  # type: ignore[override]  # nothing writes them
         """Flask-Security's own roles are not used; `may` asks."""
         return []
 

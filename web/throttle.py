@@ -21,7 +21,7 @@ def wait_after(*, failures: int, limit: int) -> timedelta:
     """Say how long to wait after so many failures: nothing below the limit, then 5 s, 10 s, ... up to 5 minutes."""
     if failures < limit:
         return timedelta(0)
-    return min(FIRST_WAIT * 2 ** min(failures - limit, 10), LONGEST_WAIT)
+    return min(FIRST_WAIT * (1 << min(failures - limit, 10)), LONGEST_WAIT)
 
 
 def begin_try(session: Session, account: str, address: str) -> tuple[int, timedelta]:

@@ -7,7 +7,15 @@ from flask.typing import ResponseReturnValue
 from flask_admin import Admin
 from flask_admin.theme import Bootstrap4Theme
 
+from models.account import Role
+from models.campaign import Campaign, Product
+from web.admin.customers import Customers
+from web.admin.deliveries import Deliveries
 from web.admin.home import Home
+from web.admin.keys import Keys
+from web.admin.records import Campaigns, Products
+from web.admin.shown import init_filters
+from web.admin.users import Users
 from web.guard import may
 
 
@@ -19,9 +27,17 @@ def init_admin(app: Flask) -> None:
         index_view=Home(name="Home", url="/admin", endpoint="admin"),
         theme=Bootstrap4Theme(base_template="admin/frame.html", fluid=True),
     )
+    admin.add_views(
+        Deliveries(name="Deliveries", endpoint="deliveries"),
+        Customers(name="Customers", endpoint="customers"),
+        Campaigns(Campaign, name="Campaigns", endpoint="campaigns"),
+        Products(Product, name="Products", endpoint="products"),
+        Keys(name="API keys", endpoint="keys"),
+        Users(name="People", endpoint="users"),
+    )
     app.add_url_rule("/", "root", _to_admin)
-    app.jinja_env.globals["may"] = may
-    admin.add_views()
+    app.jinja_env.globals["may"] = lambda role: may(Role(role))
+    init_filters(app)
 
 
 def _to_admin() -> ResponseReturnValue:

@@ -1,0 +1,88 @@
+"""How values read on a page: times in the account's zone, intervals in words, states with a colour."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from flask import Flask, current_app
+
+from models.base import utc_now
+from models.rules.customer_types import CustomerType
+
+COLOURS = {
+    "delivered": "success",
+    "pending": "info",
+    "leased": "primary",
+    "held": "warning",
+    "skipped": "secondary",
+    "cancelled": "dark",
+    "failed": "danger",
+    "unknown": "warning",
+}
+
+
+LABELS = {kind.value: kind.label for kind in CustomerType}
+
+
+def init_filters(app: Flask) -> None:
+    """Make these words of the templates."""
+    app.jinja_env.filters.update(
+        when=when, ago=ago, state_colour=state_colour, type_label=type_label, headers=header_lines
+    )
+    app.jinja_env.globals["every"] = every
+
+
+def when(moment: datetime | None) -> str:
+    """Write a time in the account's zone: 2026-11-23 10:41:07 UTC."""
+    if moment is None:
+        return ""
+    zone = ZoneInfo(current_app.config["WAYBILL"].account_time_zone)
+    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M:%S %Z}"
+
+
+def ago(moment: datetime | None) -> str:
+    """Say how long ago, in the largest unit that fits."""
+    return "never" if moment is None else f"{span(utc_now() - moment)} ago"
+
+
+def span(length: timedelta) -> str:
+    """Write a length of time in its largest unit: 3 min."""
+    seconds = max(int(length.total_seconds()), 0)
+    for unit, name in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= unit:
+            return f"{seconds // unit} {name}"
+    return f"{seconds} s"
+
+
+def every(interval: int, delay: int) -> str:
+    """Say when a profile runs: interval and delay add up."""
+    if interval:
+        return f"every {_minutes(interval + delay)}"
+    return f"as it happens, {_minutes(delay)} later" if delay else "as it happens"
+
+
+def _minutes(count: int) -> str:
+    if count % 1440 == 0:
+        return "day" if count == 1440 else f"{count // 1440} days"
+    if count % 60 == 0:
+        return "hour" if count == 60 else f"{count // 60} hours"
+    return "minute" if count == 1 else f"{count} minutes"
+
+
+def state_colour(state: str | None) -> str:
+    """Name Bootstrap's colour for a state or outcome."""
+    return COLOURS.get(state or "", "secondary")
+
+
+def type_label(slug: str) -> str:
+    """Write a customer type as people read it; what a foreign program stored wrongly is shown as it is."""
+    return LABELS.get(slug, slug)
+
+
+def header_lines(pairs: Any) -> str:
+    """Write stored headers as lines, whatever a foreign hand put into the column."""
+    if not isinstance(pairs, list):
+        return ""
+    return "\n".join(": ".join(str(part) for part in pair) for pair in pairs if isinstance(pair, list))
