@@ -1,5 +1,7 @@
 """The mapping grammar: what is read, and the place of every fault."""
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -282,7 +284,5 @@ def test_no_document_makes_the_reader_raise(rows: list[object]) -> None:
 @given(st.text(max_size=30))
 def test_no_modifier_text_raises_anything_else(text: str) -> None:
     for name in ("", "date:", "map:", "cut:", "number:", "default:"):
-        try:
+        with suppress(BadModifier):
             parse(name + text)
-        except BadModifier as fault:
-            assert str(fault)
