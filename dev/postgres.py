@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dev import postgres_binaries, processes
+from dev.by_hand import by_hand
 from dev.files import kept_port, locked, read_or_none, write_private
 
 START_SECONDS = 60
@@ -190,17 +191,5 @@ class Postgres:
         return "nobody" if probe.returncode else "namespace"
 
 
-def main() -> None:
-    """Start or stop the server of a folder from the command line."""
-    verb, folder = sys.argv[1:]
-    server = Postgres(Path(folder))
-    if verb == "start":
-        print(server.start())
-    elif verb == "stop":
-        server.stop()
-    else:
-        sys.exit("start or stop")
-
-
 if __name__ == "__main__":
-    main()
+    by_hand(Postgres)

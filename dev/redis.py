@@ -7,13 +7,13 @@ import secrets
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import redis as client
 
 from dev import processes
+from dev.by_hand import by_hand
 from dev.files import kept_port, locked, read_or_none, write_private
 
 START_SECONDS = 10.0
@@ -128,17 +128,5 @@ class Redis:
                     return
 
 
-def main() -> None:
-    """Start or stop the server of a folder from the command line."""
-    verb, folder = sys.argv[1:]
-    server = Redis(Path(folder))
-    if verb == "start":
-        print(server.start())
-    elif verb == "stop":
-        server.stop()
-    else:
-        sys.exit("start or stop")
-
-
 if __name__ == "__main__":
-    main()
+    by_hand(Redis)
