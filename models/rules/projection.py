@@ -7,7 +7,7 @@ values of postbacks need not pass through SQL, and secret ones never do.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
 from typing import Generic, TypeVar
@@ -38,7 +38,7 @@ class Projection(Generic[J]):
 
     columns: tuple[ColumnElement[str | None], ...]
     select_columns: tuple[ColumnElement[str | None], ...]
-    _constants: tuple[str | int | Decimal | bool | J | None, ...]
+    _constants: tuple[str | int | Decimal | bool | J | None, ...] = field(repr=False)  # secrets, too
     _slots: tuple[tuple[int, Callable[[str], str | int | Decimal | bool | J] | None], ...]
 
     def values(self, row: Sequence[str | None]) -> tuple[str | int | Decimal | bool | J | None, ...]:
@@ -49,7 +49,7 @@ class Projection(Generic[J]):
         return tuple(values)
 
     def with_secrets(self, secrets: Mapping[int, str]) -> Projection[J]:
-        """Fill in secret static values, by the index of their mapping. Never print what comes out of it."""
+        """Fill in secret static values, by the index of their mapping."""
         constants = list(self._constants)
         for place, text in secrets.items():
             constants[place] = text or None
@@ -89,10 +89,10 @@ class _Writer:
                 return Chain(null() if mapping.secret or not text else given(text), FieldType.TEXT)
             case Template():
                 return Chain(self._template(mapping.source, reader), FieldType.TEXT)
-            case field:
+            case read:
                 wants_json = mapping.type is ValueType.JSON and not mapping.modifiers
-                moment = partial(reader.moment, field) if field.type is FieldType.DATETIME else None
-                return Chain(reader.json(field) if wants_json else reader.read(field), field.type, moment)
+                moment = partial(reader.moment, read) if read.type is FieldType.DATETIME else None
+                return Chain(reader.json(read) if wants_json else reader.read(read), read.type, moment)
 
     def _template(self, template: Template, reader: Reader) -> Expression:
         """Join texts and fields; empty when all fields are, a text without any field is itself."""

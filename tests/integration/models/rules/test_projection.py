@@ -17,7 +17,7 @@ from models.rules.mapping import read
 from models.rules.projection import project
 from models.rules.sql import literal_sql
 
-EMPTY = sa.literal_column("'{}'::jsonb")
+EMPTY: sa.ColumnElement[Any] = sa.literal_column("'{}'::jsonb")
 BERLIN = {"time_zone": "Europe/Berlin", "account_time_zone": "America/New_York"}
 
 
@@ -30,7 +30,8 @@ def field(name: str, *modifiers: str, **more: Any) -> dict[str, Any]:
 )
 def test_every_text_field_of_the_order_is_read_unchanged_and_empty_is_empty(render: Any, name: str) -> None:
     assert render.text({name: '  Zoë\'s "x" '}, name) == '  Zoë\'s "x" '
-    assert [render.text(order, name) for order in ({name: ""}, {name: None}, {}, [])] == [None] * 4
+    empty: list[object] = [{name: ""}, {name: None}, {}, []]
+    assert [render.text(order, name) for order in empty] == [None] * 4
 
 
 def test_numbers_keep_their_digits_and_have_no_exponent(render: Any) -> None:
@@ -284,8 +285,9 @@ def test_a_secret_never_enters_sql(render: Any) -> None:
     assert "canary" not in literal_sql(sa.select(*projection.columns))
     assert list(render.connection.execute(sa.select(*projection.columns)).one()) == [None, "Bonn"]
     assert projection.values(["Bonn"]) == (None, "Bonn")
-    assert projection.with_secrets({0: "canary"}).values(["Bonn"]) == ("canary", "Bonn")
-    assert "canary" not in repr(projection)
+    filled = projection.with_secrets({0: "canary"})
+    assert filled.values(["Bonn"]) == ("canary", "Bonn")
+    assert "canary" not in repr(filled)
 
 
 def test_columns_are_labelled_by_their_place(render: Any) -> None:

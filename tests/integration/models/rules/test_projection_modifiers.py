@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from models.rules.manual import EXAMPLES, Example
+
 TIME = "2026-11-23 09:58:12"
 
 
@@ -148,3 +150,9 @@ def test_a_day_field_is_formatted_without_a_shift(render: Any) -> None:
 def test_a_long_chain_is_no_long_statement(render: Any) -> None:
     chain = ["number:3", "map:a=b", "e164", "date:iso"] * 5
     assert render.text({"agentNote": "1.0005"}, "agentNote", *chain) == "1.001"
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: f"{example.modifier} {example.value}")
+def test_every_example_of_the_manual_is_true(render: Any, example: Example) -> None:
+    order = {"agentNote": example.value, "country": example.country}
+    assert render.text(order, "agentNote", example.modifier) == example.result

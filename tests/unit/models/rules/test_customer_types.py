@@ -13,7 +13,7 @@ def test_label_and_slug_are_read_in_any_case(kind: CustomerType) -> None:
 
 def test_there_are_twenty_types_and_five_extra_ones() -> None:
     assert len(CustomerType) == 25
-    assert CustomerType.PRE_BILLING == "pre_billing"
+    assert str(CustomerType.PRE_BILLING) == "pre_billing"
     assert CustomerType.PRE_BILLING.label == "Pre-Billing"
 
 
