@@ -1,0 +1,162 @@
+"""The names of the queues, and the doorbell: the one thing here, beside the plan, that web may import.
+
+Redis may lose all of it at any time. What is owed stands in Postgres; a ring only says "look now".
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Final
+from weakref import WeakKeyDictionary
+
+from redis import Redis
+from redis.backoff import ExponentialBackoff, NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+from redis.retry import Retry
+from rq import Queue
+from rq.job import Job
+from rq.serializers import JSONSerializer
+
+log = logging.getLogger(__name__)
+
+DELIVER: Final = "deliver"
+FILES: Final = "files"
+TICK: Final = "tick"
+JOBS: Final = {DELIVER: "worker.jobs.deliver", TICK: "worker.jobs.tick"}
+"""The only functions a stored job may name, by queue. To rename one breaks what is queued."""
+
+BELL: Final = "waybill:bell"
+BELL_TTL = 60
+JOB_SECONDS = 200  # ten time boxes; a last resort, nothing relies on it
+JOB_TTL = 60
+FAILURE_TTL = 3600
+REST_SECONDS = 5.0
+BELL_REST_SECONDS = 1.0
+
+_absent_until: WeakKeyDictionary[Redis, float] = WeakKeyDictionary()
+"""When a client whose Redis was away is tried again: a busy pump asks for the bell many times a second."""
+
+
+def patient_redis(url: str, *, retries: int = 1) -> Redis:
+    """Give a client for workers. It may block in a pop, and tries again so often after a lost connection.
+
+    A job's own client keeps the one retry, for the stale socket: work goes on without Redis. A worker's parent has
+    nothing to do without Redis and waits for minutes.
+    """
+    return Redis.from_url(
+        url,
+        retry=Retry(ExponentialBackoff(cap=2, base=0.1), retries),
+        socket_connect_timeout=2,
+        socket_timeout=5,
+        socket_keepalive=True,
+        health_check_interval=30,
+    )
+
+
+def hasty_redis(url: str) -> Redis:
+    """Give a client for web: it would rather not ring than keep somebody waiting. One retry, for the stale socket."""
+    return Redis.from_url(
+        url,
+        retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
+        socket_connect_timeout=0.25,
+        socket_timeout=0.25,
+        socket_keepalive=True,
+    )
+
+
+class Doorbell:
+    """Tells the pumps that something may be due. Ring after the commit, never before."""
+
+    def __init__(self, redis: Redis, *, workers: int) -> None:
+        """Workers is how many deliver workers there are: more waiting jobs than that would be of no use."""
+        self._redis = redis
+        self._workers = workers
+        self._rest_until = 0.0
+        self._is_away = False
+
+    def ring(self) -> None:
+        """Wake a pump and see to it that one comes. Never raises; without Redis the tick finds what is due.
+
+        After a failure it rests, so that an intake without Redis is as fast as one with it.
+        """
+        if time.monotonic() < self._rest_until:
+            return
+        try:
+            waiting = self._touch_bell()
+            if waiting < self._workers:
+                enqueue(self._redis, DELIVER)
+        except (RedisError, OSError) as error:
+            self._rest_until = time.monotonic() + REST_SECONDS
+            if not self._is_away:
+                log.warning("bell.away", extra={"error": str(error)})
+            self._is_away = True
+        else:
+            self._is_away = False
+
+    def _touch_bell(self) -> int:
+        """Leave a token for the pumps; give how many jobs wait. Each token is taken by one pump, one look sees all."""
+        with self._redis.pipeline(transaction=False) as commands:
+            commands.lpush(BELL, "1")
+            commands.ltrim(BELL, 0, self._workers - 1)
+            commands.expire(BELL, BELL_TTL)
+            commands.llen(_queue_key(DELIVER))
+            return int(commands.execute()[-1])
+
+
+def enqueue(redis: Redis, queue: str) -> None:
+    """Put the queue's job into it: no id of its own, no retry, no callback, nothing in it, soon forgotten."""
+    job = Job.create(
+        JOBS[queue],
+        connection=redis,
+        serializer=JSONSerializer,
+        origin=queue,
+        timeout=JOB_SECONDS,
+        result_ttl=0,
+        failure_ttl=FAILURE_TTL,
+        ttl=JOB_TTL,
+    )
+    Queue(queue, connection=redis, serializer=JSONSerializer).enqueue_job(job)
+
+
+def keep_waiting(redis: Redis, queue: str, *, workers: int) -> None:
+    """See to it that each worker of the queue finds a job; called by a worker before it waits. May raise RedisError."""
+    if int(redis.llen(_queue_key(queue))) < workers:
+        enqueue(redis, queue)
+
+
+def bell_rang(redis: Redis) -> bool:
+    """Say whether the bell was rung since somebody last looked. Waits for nothing; without Redis it says no."""
+    if time.monotonic() < _absent_until.get(redis, 0.0):
+        return False
+    try:
+        return redis.lpop(BELL) is not None
+    except (RedisError, OSError) as error:
+        _note_absence(redis, error)
+        return False
+
+
+def wait_for_bell(redis: Redis, seconds: float) -> bool:
+    """Wait until the bell rings, at most so many seconds and never over one. Without Redis it just sleeps."""
+    seconds = min(seconds, 1.0)
+    if seconds < 0.01:  # BLPOP rounds down to milliseconds, and takes 0 for ever
+        return bell_rang(redis)
+    end = time.monotonic() + seconds
+    if time.monotonic() >= _absent_until.get(redis, 0.0):
+        try:
+            return redis.blpop([BELL], timeout=seconds) is not None
+        except (RedisError, OSError) as error:
+            _note_absence(redis, error)
+    time.sleep(max(0.0, end - time.monotonic()))
+    return False
+
+
+def _note_absence(redis: Redis, error: Exception) -> None:
+    if redis not in _absent_until:
+        log.warning("bell.away", extra={"error": str(error)})
+    _absent_until[redis] = time.monotonic() + BELL_REST_SECONDS
+
+
+def _queue_key(queue: str) -> str:
+    return f"{Queue.redis_queue_namespace_prefix}{queue}"
