@@ -31,7 +31,5 @@ shown_state: sa.ColumnElement[str] = sa.case(
 )
 """The state that answers, pages and filters use. Needs Delivery, Profile and Gate in the statement."""
 
-shown_reason: sa.ColumnElement[str | None] = sa.case(
-    (Delivery.state == "pending", gate_reason), else_=Delivery.reason
-)
+shown_reason: sa.ColumnElement[str | None] = sa.case((Delivery.state == "pending", gate_reason), else_=Delivery.reason)
 """The reason that goes with shown_state."""

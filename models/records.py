@@ -202,7 +202,15 @@ def _orders(connection: sa.Connection, events: Sequence[NewEvent], customer_ids:
     for event, customer_id in sorted(zip(events, customer_ids, strict=True), key=lambda pair: pair[0].occurred_at):
         if event.order_key is not None:
             row = rows.setdefault(event.order_key, {"order_key": event.order_key})
-            names = ("order_id", "campaign_id", "order_status", "order_total", "currency_code", "test_card", "completes")
+            names = (
+                "order_id",
+                "campaign_id",
+                "order_status",
+                "order_total",
+                "currency_code",
+                "test_card",
+                "completes",
+            )
             _fill(row, event, names)
             row.update(customer_id=customer_id, seen=event.occurred_at)
     if not rows:

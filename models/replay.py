@@ -51,17 +51,15 @@ class Filters:
 
     def document(self) -> dict[str, Any]:
         """Write the filters down for a job."""
-        return {
-            name: value.isoformat() if isinstance(value, datetime) else value
-            for name, value in asdict(self).items()
-            if value is not None
-        }
+        given = {name: value for name, value in asdict(self).items() if value is not None}
+        return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in given.items()}
 
     @classmethod
     def read(cls, document: dict[str, Any]) -> Filters:
         """Read what `document` wrote."""
         times = {name: datetime.fromisoformat(document[name]) for name in ("since", "until") if name in document}
-        return cls(**{**document, **times})
+        fields: dict[str, Any] = document | times
+        return cls(**fields)
 
 
 def _matching(filters: Filters) -> list[sa.ColumnElement[bool]]:

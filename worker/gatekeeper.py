@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 
@@ -15,11 +15,14 @@ from models.rules.breaker import Breaker, Tally
 from worker.lease import Landed
 from worker.verdict import Effect
 
-_gates = Gate.__table__
+_gates = cast("sa.Table", Gate.__table__)
 
-LOCK_GATES = sa.select(_gates, sa.func.now().label("now")).where(
-    _gates.c.profile_id == sa.any_(sa.bindparam("ids", type_=sa.ARRAY(sa.BigInteger())))
-).order_by(_gates.c.profile_id).with_for_update(of=_gates)
+LOCK_GATES = (
+    sa.select(_gates, sa.func.now().label("now"))
+    .where(_gates.c.profile_id == sa.any_(sa.bindparam("ids", type_=sa.ARRAY(sa.BigInteger()))))
+    .order_by(_gates.c.profile_id)
+    .with_for_update(of=_gates)
+)
 
 FREE_RETRIES = sa.text(
     """/* healed: what failed while the receiver was down is due again; slow start lets it through bit by bit */

@@ -33,6 +33,9 @@ from models.rules.projection import Projection, Source, project
 from models.sealed import CannotOpen, Seal
 from models.secret_places import open_settings
 
+_EVENTS = Event.__table__.c
+_DELIVERIES = Delivery.__table__.c
+
 SAMPLE_DELIVERY = 0
 """deliveryId in a preview: there is no delivery yet."""
 
@@ -168,12 +171,12 @@ def _exporter(profile: Profile, seal: Seal) -> tuple[RecordExporter, Sequence[Fi
 
 def _project(profile: Profile, mappings: Sequence[FieldMapping], account_time_zone: str) -> Projection[Json]:
     source = Source(
-        order=Event.order_snapshot,
-        customer_type=Event.customer_type,
-        event_key=Event.event_key,
-        occurred_at=Event.occurred_at,
-        delivery_id=Delivery.id,
-        attempt=Delivery.tries,
+        order=_EVENTS.order_snapshot,
+        customer_type=_EVENTS.customer_type,
+        event_key=_EVENTS.event_key,
+        occurred_at=_EVENTS.occurred_at,
+        delivery_id=_DELIVERIES.id,
+        attempt=_DELIVERIES.tries,
         profile_name=profile.name,
         time_zone=profile.time_zone or account_time_zone,
         account_time_zone=account_time_zone,

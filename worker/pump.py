@@ -12,10 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 
-import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
-from exporters.base import Reply
 from exporters.errors import BadSettings, Unsendable
 from exporters.transfer import Flights
 from models import heartbeat, partitions
@@ -148,7 +146,7 @@ class Pump:
     def collect(self, *, wait: float) -> None:
         """Take what has landed, judge it, and record once enough is there or it has waited long enough."""
         for sent, reply in self.flights.finished(wait):
-            self.end(*verdict.judge(sent, reply, now=utc_now(), luck=random.random()))  # noqa: S311 -- jitter
+            self.end(*verdict.judge(sent, reply, now=utc_now(), luck=random.random()))
         if self.ended and (len(self.ended) >= RECORD_AT or monotonic() - self.ended_since >= RECORD_WITHIN):
             self.record_ended()
 
@@ -162,7 +160,7 @@ class Pump:
         """Record all that has ended. After a lost connection it is done again: the token makes it safe."""
         if not self.ended:
             return
-        luck = random.random()  # noqa: S311 -- jitter
+        luck = random.random()
         try:
             late = record.record(self.place.engine, self.ended, uneasy=self.uneasy, luck=luck)
         except OperationalError as error:
@@ -201,9 +199,7 @@ class Pump:
         self.record_ended()
 
 
-def run_pump(
-    place: Workplace, *, name: str, stopping: Callable[[], bool], box_seconds: float = BOX_SECONDS
-) -> None:
+def run_pump(place: Workplace, *, name: str, stopping: Callable[[], bool], box_seconds: float = BOX_SECONDS) -> None:
     """Be a pump for one box. First the leases of a predecessor of this name that died are freed."""
     partitions.make(place.engine, utc_now().date())
     freed = reaper.free_leases_of(place.engine, name)

@@ -71,7 +71,9 @@ def record(
             )
         )
         late = frozenset(one.lease.delivery_id for one in tries if one.lease.delivery_id not in known)
-        _copy_attempts(connection, (attempt_row(one, late=one.lease.delivery_id in late) for one in tries if one.request))
+        _copy_attempts(
+            connection, (attempt_row(one, late=one.lease.delivery_id in late) for one in tries if one.request)
+        )
     return late
 
 

@@ -67,9 +67,7 @@ def _failed(
     sent: Sent, reply: Reply, error: str, *, retry_after: timedelta | None, now: datetime, luck: float
 ) -> Landed:
     failures = sent.lease.failures + 1
-    due = due_again(
-        failures=failures, now=now, pace=sent.lease.plan.limits.pace, retry_after=retry_after, luck=luck
-    )
+    due = due_again(failures=failures, now=now, pace=sent.lease.plan.limits.pace, retry_after=retry_after, luck=luck)
     return Landed(
         sent.lease,
         sent.request,

@@ -26,7 +26,7 @@ def due_again(
     `cap` and 2 x first x 2^(n-1) (exponential, full jitter): 5-30 s, 5-60 s, 5-120 s ... 5 s-1 h.
     retry_after only lengthens it, up to a day.
     """
-    ceiling = min(pace.cap, pace.first * 2 ** min(failures, _ENOUGH))
+    ceiling = min(pace.cap, pace.first * (1 << min(failures, _ENOUGH)))
     wait = max(pace.first / 3, luck * ceiling)
     if retry_after is not None:
         wait = max(wait, min(retry_after, LONGEST_RETRY_AFTER))

@@ -145,14 +145,14 @@ def _customer_type(value: Any) -> CustomerType:
 def _occurred_at(value: Any, now: datetime, zone: ZoneInfo) -> datetime:
     if value is None:
         return now
+    fault = EventFault("occurredAt", "must be a time such as 2026-11-23T10:00:00-05:00")
+    if not isinstance(value, str):
+        raise fault
     try:
-        if not isinstance(value, str):
-            raise ValueError(value)
         moment = datetime.fromisoformat(value)
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=zone)
-        return moment.astimezone(UTC)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise EventFault("occurredAt", "must be a time such as 2026-11-23T10:00:00-05:00") from error
+        raise fault from error
 
 
 def _printable(path: str, text: str) -> None:
@@ -224,10 +224,14 @@ def _broken(value: Any, path: str) -> tuple[str, str]:
     """Find the NotJson inside a value: its path and its message."""
     if isinstance(value, NotJson):
         return path, value.message
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, item in inner:
-        step = f"{path}[{key}]" if isinstance(value, list) else f"{path}.{_safe(key)}"
-        if (found := _broken(item, step))[1]:
+    steps: list[tuple[str, Any]] = []
+    if isinstance(value, dict):
+        steps = [(f"{path}.{_safe(key)}", item) for key, item in value.items()]
+    elif isinstance(value, list):
+        steps = [(f"{path}[{index}]", item) for index, item in enumerate(value)]
+    for step, item in steps:
+        found = _broken(item, step)
+        if found[1]:
             return found
     return path, ""
 
