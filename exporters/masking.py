@@ -24,6 +24,7 @@ _PAIR = re.compile(rf"((?:^|[?&;\s])(?:{_NAME})=)[^&#;\s]+", re.IGNORECASE)
 _JSON = re.compile(rf'("(?:{_NAME})"\s*:\s*)("(?:[^"\\]|\\.)*"?|[^\s,}}\]"]+)', re.IGNORECASE)
 
 
+@lru_cache(maxsize=1024)
 def is_secret_name(name: str) -> bool:
     """Say whether what stands under this name is a secret; `header:`, `X-` and dashes do not matter."""
     plain = name.strip().lower().removeprefix("header:").strip().replace("-", "_").removeprefix("x_")
@@ -34,10 +35,16 @@ def mask_text(text: str, secrets: Sequence[str] = ()) -> str:
     """Return a URL, body or sentence without secrets."""
     if secrets:
         text = _mask_values(text, tuple(secrets))
-    lowered = text.lower()
-    if not any(hint in lowered for hint in _HINTS):
+    if not _may_hold_name(text.lower()):
         return text
     return _JSON.sub(rf'\1"{DOTS}"', _PAIR.sub(rf"\1{DOTS}", text))
+
+
+def _may_hold_name(lowered: str) -> bool:
+    for hint in _HINTS:  # noqa: SIM110 -- twice as fast as any() or a pattern, and asked for every text of every attempt
+        if hint in lowered:
+            return True
+    return False
 
 
 def mask_body(body: bytes, secrets: Sequence[str] = (), *, is_cut: bool = False) -> str:
@@ -51,8 +58,10 @@ def mask_body(body: bytes, secrets: Sequence[str] = (), *, is_cut: bool = False)
 def mask_headers(headers: Sequence[tuple[str, str]], secrets: Sequence[str] = ()) -> tuple[tuple[str, str], ...]:
     """Return headers without secrets, in the same order."""
     return tuple(
-        (mask_text(name, secrets), DOTS if is_secret_name(name) else mask_text(value, secrets))
-        for name, value in headers
+        [
+            (mask_text(name, secrets) if secrets else name, DOTS if is_secret_name(name) else mask_text(value, secrets))
+            for name, value in headers
+        ]
     )
 
 

@@ -52,8 +52,11 @@ db = SQLAlchemy(model_class=Base)
 set_json_loads(lambda text: json.loads(text, parse_float=Decimal))
 
 
-def engine_options(*, pool_size: int) -> dict[str, Any]:
-    """Options for every engine of ours: UTC, bounded statements, locks and idle transactions (milliseconds)."""
+def engine_options(*, pool_size: int, pre_ping: bool = True) -> dict[str, Any]:
+    """Options for every engine of ours: UTC, bounded statements, locks and idle transactions (milliseconds).
+
+    pre_ping asks a pooled connection whether it lives; whoever outlives a lost one by himself saves the question.
+    """
     waits = {
         "timezone": "UTC",
         "statement_timeout": 30_000,
@@ -64,7 +67,7 @@ def engine_options(*, pool_size: int) -> dict[str, Any]:
         "hide_parameters": True,  # customers must not stand in tracebacks
         "pool_size": pool_size,
         "max_overflow": 4,
-        "pool_pre_ping": True,
+        "pool_pre_ping": pre_ping,
         "pool_recycle": 600,
         "connect_args": {
             "options": " ".join(f"-c {name}={value}" for name, value in waits.items()),

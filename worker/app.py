@@ -30,7 +30,7 @@ def open_workplace(config: Config) -> Workplace:
     """Open everything a job needs. Connects to nothing yet."""
     return Workplace(
         config=config,
-        engine=sa.create_engine(config.database_url, **engine_options(pool_size=2)),
+        engine=sa.create_engine(config.database_url, **engine_options(pool_size=2, pre_ping=False)),
         redis=patient_redis(config.redis_url),
         seal=Seal(config.encryption_keys),
         guard=guard_from(config.egress_allow),
