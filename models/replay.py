@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from models.by_hand import MAY_BE_SENT_AGAIN, send_again
 from models.delivery import Delivery
 from models.event import Event
 from models.gates import shown_state
@@ -63,13 +64,7 @@ class Filters:
 
 
 def _matching(filters: Filters) -> list[sa.ColumnElement[bool]]:
-    """Deliveries that a replay may touch: none of a test order, none under way, none of a deleted profile."""
-    return [
-        *filters.conditions(),
-        Delivery.state != "leased",
-        Event.test_card.is_(False),
-        Profile.deleted_at.is_(None),
-    ]
+    return [*filters.conditions(), MAY_BE_SENT_AGAIN]
 
 
 def count(session: Session, filters: Filters) -> int:
@@ -101,20 +96,7 @@ def run_batch(session: Session, job: Job) -> bool:
         .limit(BATCH)
     ).all()
     if ids:
-        moved = session.connection().execute(
-            sa.update(Delivery)
-            .where(Delivery.id.in_(ids), Delivery.state != "leased")
-            .values(
-                state="pending",
-                reason=None,
-                due_at=sa.func.now(),
-                finished_at=None,
-                failures=0,
-                losses=0,
-                forced=True,
-            )
-        )
-        job.done += moved.rowcount
+        job.done += send_again(session, ids)
         job.after_id = ids[-1]
     return len(ids) == BATCH
 

@@ -141,17 +141,6 @@ def run_now(session: Session, profile_id: int) -> int:
     )
 
 
-def cancel_open(session: Session, profile_id: int, reason: str) -> int:
-    """Cancel what is still open, for a person's reason. A try under way ends as it may; its result counts as late."""
-    return _count(
-        session,
-        "UPDATE deliveries SET state = 'cancelled', reason = :reason, finished_at = now(), lease_token = NULL,"
-        " lease_until = NULL WHERE profile_id = :profile_id AND state IN ('pending', 'leased', 'held')",
-        profile_id=profile_id,
-        reason=reason,
-    )
-
-
 def _count(session: Session, statement: str, **values: object) -> int:
     result = session.connection().execute(sa.text(statement), values)
     return int(result.rowcount)
