@@ -103,8 +103,7 @@ def stop_all(children: Sequence[Child], seconds: float) -> None:
     while any(child.is_running for child in children) and time.monotonic() < end:
         time.sleep(0.05)
     for child in children:
-        child.signal_group(signal.SIGKILL)
-    for child in children:
+        _kill_session(child.pid)
         child.bury()
 
 
@@ -131,10 +130,17 @@ def end_noted(path: Path, seconds: float) -> int:
             process.terminate()
     _, stubborn = psutil.wait_procs(left, timeout=seconds)
     for process in stubborn:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
+        _kill_session(process.pid)
     path.unlink(missing_ok=True)
     return len(left)
+
+
+def _kill_session(leader: int) -> None:
+    """Kill all that is left of a session: a group would not do, work horses have groups of their own."""
+    for pid in psutil.pids() if leader else ():
+        with suppress(ProcessLookupError, PermissionError):
+            if os.getsid(pid) == leader:
+                os.kill(pid, signal.SIGKILL)
 
 
 def _ending(code: int | None) -> str:
