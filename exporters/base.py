@@ -135,7 +135,9 @@ class Settings(BaseModel):
     `model_dump(mode="json", by_alias=True)` is the document again, with every secret as dots.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True, hide_input_in_errors=True
+    )
 
 
 AnySettings = type[Settings]

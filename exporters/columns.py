@@ -66,7 +66,7 @@ def faults_in(columns: Sequence[Column], *, reserved: Sequence[str]) -> Iterator
         header = header_name(column)
         for message in _parameter_faults(column) if header is None else _header_faults(column, header, reserved):
             yield Fault(index, message)
-        if header is not None and header.lower() in seen:
+        if header and header.lower() in seen:
             yield Fault(index, f'the header "{header}" stands twice; keep one of them')
         seen.add((header or "").lower())
     plan = read_columns(columns)

@@ -32,7 +32,9 @@ Scalar = StrictStr | StrictBool | StrictInt | StrictFloat | Decimal | None
 
 
 class _Rule(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True, hide_input_in_errors=True
+    )
 
 
 class Contains(_Rule):
@@ -89,36 +91,40 @@ class PostbackSettings(Settings):
         title="Postback URL", description="Where the request goes. Its own query stays as it is.", max_length=8000
     )
     timeout_seconds: int = Field(
-        30, title="Time limit (seconds)", description="For the whole request and answer.", ge=1, le=120
+        default=30, title="Time limit (seconds)", description="For the whole request and answer.", ge=1, le=120
     )
     max_in_flight: int = Field(
-        32, title="At most at once", description="Requests under way at the same time, over all workers.", ge=1, le=1000
+        default=32,
+        title="At most at once",
+        description="Requests under way at the same time, over all workers.",
+        ge=1,
+        le=1000,
     )
     rate_per_second: float | None = Field(
-        None, title="At most per second", description="Empty: no limit.", ge=0.1, le=10000, allow_inf_nan=False
+        default=None, title="At most per second", description="Empty: no limit.", ge=0.1, le=10000, allow_inf_nan=False
     )
     success_body: SuccessBody | None = Field(
-        None,
+        default=None,
         title="Success needs",
         description="A 2xx answer whose body does not meet this is a failure. Empty: 2xx is enough.",
     )
     retry_first_seconds: int = Field(
-        15, title="First retry after (seconds)", description="About; it doubles from try to try.", ge=1, le=3600
+        default=15, title="First retry after (seconds)", description="About; it doubles from try to try.", ge=1, le=3600
     )
     retry_cap_seconds: int = Field(
-        3600, title="Longest wait between tries (seconds)", description="There is no last try.", ge=1, le=86400
+        default=3600, title="Longest wait between tries (seconds)", description="There is no last try.", ge=1, le=86400
     )
     signing_secret: SecretStr | None = Field(
-        None,
+        default=None,
         title="Signing secret",
         description="whsec_ and base64 of 24 to 64 bytes: signs each request (Standard Webhooks). While you change it,"
         " give both, with a space between.",
     )
     idempotency_key: bool = Field(
-        False, title="Send Idempotency-Key", description="The same value as webhook-id, the same in every try."
+        default=False, title="Send Idempotency-Key", description="The same value as webhook-id, the same in every try."
     )
     ca_certificate: Annotated[str | None, Mark.TEXT_AREA] = Field(
-        None,
+        default=None,
         title="CA certificate",
         description="PEM, for receivers whose certificate no public authority has signed.",
         max_length=65536,

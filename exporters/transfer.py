@@ -120,7 +120,7 @@ def parse_certificates(pem: str) -> str:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         context.load_verify_locations(cadata=pem)
-    except (ssl.SSLError, ValueError) as error:
+    except (ssl.SSLError, ValueError, TypeError) as error:
         raise ValueError("This is no certificate in PEM form (-----BEGIN CERTIFICATE-----).") from error
     return pem
 
@@ -178,11 +178,13 @@ class Flights(Generic[T]):
         self._cleared_until = 0.0
         self._names: dict[str, _Name] = {}
         self._opened: list[_Name] = []
+        self._copied: list[socket.socket] = []
         self._idle: list[_Flight] = []
         self._flying: dict[Any, _Flight] = {}
         self._waiting = 0
         self._landed: list[tuple[T, Reply]] = []
         self._timer_at = math.inf
+        self._watched: set[int] = set()
         self._epoll = select.epoll()
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._epoll.register(self._bell, select.EPOLLIN)
@@ -274,14 +276,21 @@ class Flights(Generic[T]):
             self._opened.append(name)
         return self._guard.may_dial(address, port)
 
+    def socket_for(self, address: Any) -> socket.socket:
+        """Make a socket for libcurl, which takes a copy of it: ours is closed at the end of the turn."""
+        made = socket.socket(address.family, address.socktype, address.protocol)
+        self._copied.append(made)
+        return made
+
     def _watch(self, what: int, fd: int, _multi: object, _data: object) -> None:
         if what == pycurl.POLL_REMOVE:
-            with suppress(OSError):  # closed before, or never there
+            self._watched.discard(fd)
+            with suppress(OSError):  # closed before
                 self._epoll.unregister(fd)
-            return
-        try:
+        elif fd in self._watched:
             self._epoll.modify(fd, _EVENTS[what])
-        except OSError:
+        else:
+            self._watched.add(fd)
             self._epoll.register(fd, _EVENTS[what])
 
     def _set_timer(self, milliseconds: int) -> None:
@@ -301,6 +310,8 @@ class Flights(Generic[T]):
         if self._timer_at <= monotonic():
             self._timer_at = math.inf
             act(pycurl.SOCKET_TIMEOUT, 0)
+        while self._copied:
+            self._copied.pop().close()
         while self._opened:
             self._release(self._opened.pop())
         return is_rung
@@ -329,6 +340,7 @@ class Flights(Generic[T]):
     def _end(self, handle: Any, code: int, text: str) -> None:
         flight = self._flying.pop(handle)
         self._multi.remove_handle(handle)
+        flight.read_head()
         failing = flight.failing(code)
         name = flight.name
         if failing is Failing.DNS or (failing is Failing.TIMEOUT and not name.is_found):
@@ -374,8 +386,8 @@ class _Flight:
     """One request in the air: its libcurl handle, and what has come back so far. Used again and again."""
 
     __slots__ = (
-        "_flights", "address", "began", "body", "body_size", "handle", "header_lines", "header_size", "is_too_large",
-        "lines", "name", "request", "started_at", "tag",
+        "_flights", "address", "began", "body", "body_size", "handle", "header_lines", "header_size", "headers",
+        "is_head_whole", "is_too_large", "lines", "name", "request", "started_at", "status", "tag",
     )  # fmt: skip
 
     def __init__(self, flights: Flights[Any]) -> None:
@@ -397,7 +409,9 @@ class _Flight:
         self.header_lines: list[bytes] = []
         self.body: list[bytes] = []
         self.header_size = self.body_size = 0
-        self.is_too_large = False
+        self.is_too_large = self.is_head_whole = False
+        self.status: int | None = None
+        self.headers: tuple[tuple[str, str], ...] = ()
         self.address: str | None = None  # the refused one
 
     def prepare(self) -> None:
@@ -427,7 +441,7 @@ class _Flight:
         target = address.addr
         is_first = self.address is None and address.family in _FAMILIES
         if is_first and self._flights.opens(self.name, str(target[0]), int(target[1])):
-            return socket.socket(address.family, address.socktype, address.protocol)
+            return self._flights.socket_for(address)
         # One refused address ends the transfer: later ones are refused with it, also those the guard would let pass.
         self.address = self.address or str(target[0])
         return pycurl.SOCKET_BAD
@@ -456,6 +470,21 @@ class _Flight:
             return -1
         return None
 
+    def read_head(self) -> None:
+        """Read status and headers of the last block, and whether its blank line came. Trailers are left out."""
+        headers: list[tuple[str, str]] = []
+        status, is_whole = None, False
+        for line in self.header_lines:
+            if line == b"\r\n" or line == b"\n":  # noqa: PLR1714 - a set is slower, and this runs for each line
+                is_whole = True
+            elif not is_whole and status is not None:
+                name, _, value = line.decode("latin-1").partition(":")
+                headers.append((name.strip(), value.strip()))
+            elif line.startswith(b"HTTP/") and (status is None or status < 200):
+                status, is_whole = _status(line), False
+                headers.clear()
+        self.status, self.headers, self.is_head_whole = status, tuple(headers), is_whole
+
     def failing(self, code: int) -> Failing | None:
         """Say how the transfer failed, or None. libcurl's own word is not enough.
 
@@ -467,18 +496,16 @@ class _Flight:
             return Failing.TOO_LARGE
         if code != pycurl.E_OK:
             return _FAILINGS.get(code, Failing.PROTOCOL)
-        status, _, is_whole = _read_head(self.header_lines)
-        if status is None:
+        if self.status is None:
             return Failing.PROTOCOL
-        return None if is_whole and status >= 200 else Failing.CUT
+        return None if self.is_head_whole and self.status >= 200 else Failing.CUT
 
     def reply(self, failing: Failing | None, text: str) -> Reply:
-        status, headers, _ = _read_head(self.header_lines)
         return Reply(
             self.started_at,
             int((monotonic() - self.began) * 1000),
-            status,
-            headers,
+            self.status,
+            self.headers,
             b"".join(self.body),
             failing,
             None if failing is None else _error_line(failing, text, self.request.secrets),
@@ -495,23 +522,6 @@ def _error_line(failing: Failing, text: str, secrets: tuple[str, ...]) -> str:
     if not text:
         return "the connection broke off inside the headers"
     return mask_text(CONTROL.sub(" ", text)[:300], secrets)
-
-
-def _read_head(lines: list[bytes]) -> tuple[int | None, tuple[tuple[str, str], ...], bool]:
-    """Return status and headers of the last block, and whether its blank line came. Trailers are left out."""
-    status: int | None = None
-    headers: list[tuple[str, str]] = []
-    is_whole = False
-    for line in lines:
-        if line in {b"\r\n", b"\n"}:
-            is_whole = True
-        elif line[:5] == b"HTTP/" and (status is None or status < 200):
-            status, is_whole = _status(line), False
-            headers.clear()
-        elif not is_whole:
-            name, _, value = line.decode("latin-1").partition(":")
-            headers.append((name.strip(), value.strip()))
-    return status, tuple(headers), is_whole
 
 
 def _status(line: bytes) -> int | None:
