@@ -13,6 +13,9 @@ from web.admin.customers import Customers
 from web.admin.deliveries import Deliveries
 from web.admin.home import Home
 from web.admin.keys import Keys
+from web.admin.preview import Preview
+from web.admin.profile import ProfilePage
+from web.admin.profiles import Profiles
 from web.admin.records import Campaigns, Products
 from web.admin.shown import init_filters
 from web.admin.users import Users
@@ -28,6 +31,9 @@ def init_admin(app: Flask) -> None:
         theme=Bootstrap4Theme(base_template="admin/frame.html", fluid=True),
     )
     admin.add_views(
+        Profiles(name="Profiles", endpoint="profiles"),
+        ProfilePage(name="Profile", endpoint="profile"),
+        Preview(name="Preview", endpoint="preview"),
         Deliveries(name="Deliveries", endpoint="deliveries"),
         Customers(name="Customers", endpoint="customers"),
         Campaigns(Campaign, name="Campaigns", endpoint="campaigns"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar, NoReturn
 
 from flask import abort
@@ -25,6 +26,10 @@ class Guarded:
     def inaccessible_callback(self, *_args: Any, **_kwargs: Any) -> NoReturn:
         """Strangers never come this far: the guard has sent them to the login."""
         abort(403)
+
+    def _run_view(self, view: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Call the view once. Flask-Admin would call it again after any TypeError, and hide what went wrong."""
+        return view(self, *args, **kwargs)
 
 
 class Page(Guarded, BaseView):

@@ -1,0 +1,166 @@
+"""One profile: made, edited and copied on one page. It is saved as a document, so page, API and CLI refuse the same."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import sqlalchemy as sa
+from flask import abort, flash, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_admin import expose
+
+from exporters.registry import RECORDS, record_exporter
+from models.account import Role
+from models.base import db
+from models.campaign import Campaign, Product
+from models.profile import Profile
+from models.rules.catalogue import all_fields
+from models.secret_places import is_sealed
+from web import profile_documents
+from web.admin import asked
+from web.admin.page import Page
+from web.admin.profiles import living
+from web.forms.profile import ProfileForm, drawn, values_of
+from web.forms.rows import MappingRow, RouteRow
+from web.guard import actor
+
+MOST_FOUND = 30
+FORMS = {exporter.kind: drawn(exporter.Settings) for exporter in RECORDS}
+FIELD_GROUPS: list[dict[str, Any]] = []
+for _field in all_fields():
+    if not FIELD_GROUPS or FIELD_GROUPS[-1]["text"] != _field.group:
+        FIELD_GROUPS.append({"text": _field.group, "children": []})
+    FIELD_GROUPS[-1]["children"].append({"id": _field.name, "text": _field.name, "meaning": _field.meaning})
+
+
+class ProfilePage(Page):
+    """The form, and the lookups its pickers ask."""
+
+    role = Role.EDITOR
+
+    def is_visible(self) -> bool:
+        """It is reached from the list."""
+        return False
+
+    @expose("/")
+    def index(self) -> ResponseReturnValue:
+        """There is no profile without its number."""
+        return redirect(url_for("profiles.index"))
+
+    @expose("/new", methods=("GET", "POST"))
+    def new(self) -> ResponseReturnValue:
+        """Make a profile; `like` fills the form from another one, without its secrets."""
+        like = living(number) if (number := asked.number("like")) else None
+        kind = like.export_type if like else asked.text("type") or RECORDS[0].kind
+        values: dict[str, Any] = {"mappings": [{}], "routes": [{}]}
+        if like:
+            document = profile_documents.document_of(like)
+            values = values_of({**document, "name": "", "enabled": False}, version=0)
+        form = _form(kind, values)
+        if form.validate_on_submit() and (saved := _save(form, kind, profile=None, paused=False)):
+            flash(f'"{saved.name}" is saved.', "success")
+            return redirect(url_for("profiles.index"))
+        return self._page(form, kind, page_name=f"New profile like {like.name}" if like else "New profile", like=like)
+
+    @expose("/<int:profile_id>", methods=("GET", "POST"))
+    def edit(self, profile_id: int) -> ResponseReturnValue:
+        """Change a profile."""
+        profile = living(profile_id)
+        form = _form(profile.export_type, values_of(profile_documents.document_of(profile), version=profile.version))
+        form.settings.form.tell_stored(key for key, value in profile.settings.items() if is_sealed(value))
+        name, paused = profile.name, profile.paused
+        if form.validate_on_submit() and _is_fresh(form, profile):
+            saved = _save(form, profile.export_type, profile=profile, paused=paused)
+            if saved:
+                flash(f'"{saved.name}" is saved.', "success")
+                return redirect(url_for("profiles.index"))
+        return self._page(form, profile.export_type, page_name=name, like=None, is_new=False)
+
+    @expose("/lookup/<kind>")
+    def lookup(self, kind: str) -> ResponseReturnValue:
+        """Find campaigns or products for a picker, by id or name."""
+        if kind not in _RECORDS:
+            abort(404)
+        key, name = _RECORDS[kind]
+        term = asked.text("q")
+        statement = sa.select(key, name).order_by(key).limit(MOST_FOUND)
+        if term:
+            statement = statement.where(
+                sa.or_(key.startswith(term, autoescape=True), name.icontains(term, autoescape=True))
+            )
+        found = [{"id": row[0], "text": _shown(row[0], row[1])} for row in db.session.execute(statement)]
+        return {"results": found if term else [{"id": "all", "text": "All"}, *found]}
+
+    def _page(self, form: ProfileForm, kind: str, *, page_name: str, like: Profile | None, is_new: bool = True) -> str:
+        return str(
+            self.render(
+                "admin/profile.html",
+                page_name=page_name,
+                form=form,
+                kind=kind,
+                label=record_exporter(kind).label,
+                exporters=RECORDS,
+                is_new=is_new,
+                clone_of=like,
+                is_faulty=request.method == "POST",
+                blank_mapping=MappingRow(prefix="mappings-0-"),
+                blank_route=RouteRow(prefix="routes-0-"),
+                names={kind: _names(form, kind) for kind in _RECORDS},
+                field_groups=FIELD_GROUPS,
+            )
+        )
+
+
+_RECORDS = {
+    "campaigns": (Campaign.campaign_id, Campaign.name),
+    "products": (Product.product_id, Product.name),
+}
+
+
+def _form(kind: str, values: dict[str, Any]) -> ProfileForm:
+    if kind not in FORMS:
+        abort(404)
+    return FORMS[kind](data=values)
+
+
+def _is_fresh(form: ProfileForm, profile: Profile) -> bool:
+    """Refuse to overwrite what somebody else has saved since this form was opened."""
+    if form.version.data == str(profile.version):
+        return True
+    form.form_errors.append("Somebody has saved this profile since you opened it. Open it again to see what changed.")
+    return False
+
+
+def _save(form: ProfileForm, kind: str, *, profile: Profile | None, paused: bool) -> Profile | None:
+    """Save the form's document and commit; None when it was refused, with each message at its field."""
+    document = json.loads(json.dumps(form.document(export_type=kind, paused=paused), default=float))
+    try:
+        saved = profile_documents.save(
+            db.session(), document, actor=actor(), profile=profile, must_be_new=profile is None
+        )
+    except profile_documents.Refused as refused:
+        db.session.rollback()
+        for fault in refused.faults:
+            form.hang(fault.path, fault.message)
+        return None
+    except profile_documents.Busy as busy:
+        db.session.rollback()
+        form.form_errors.append(str(busy))
+        return None
+    db.session.commit()
+    for warning in saved.warnings:
+        flash(warning.message, "warning")
+    return saved.profile
+
+
+def _names(form: ProfileForm, kind: str) -> dict[str, str]:
+    """Name the campaigns or products that the form's routes speak of."""
+    key, name = _RECORDS[kind]
+    ids = {row.form[kind.removesuffix("s")].data for row in form.routes} - {None, "all"}
+    wanted = [text for text in ids if "\x00" not in text]
+    return {row[0]: _shown(row[0], row[1]) for row in db.session.execute(sa.select(key, name).where(key.in_(wanted)))}
+
+
+def _shown(key: str, name: str | None) -> str:
+    return f"{name} ({key})" if name else key

@@ -1,0 +1,280 @@
+"""Draws the form of any exporter from its settings model, and reads it back as a profile document's `settings`.
+
+Titles, descriptions and limits come from the model; the save parses with the same model, so nothing is judged here.
+A field left empty is left out of the document, and the model's default holds.
+"""
+
+from __future__ import annotations
+
+import json
+import types
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from enum import Enum
+from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, SecretStr
+from pydantic.fields import FieldInfo
+from wtforms import BooleanField, Form, FormField, PasswordField, SelectField, StringField, TextAreaField, widgets
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # the stubs lag behind 3.3
+
+from exporters.fields import Mark, marks, secret_names
+
+FORGET = "forget_"
+
+MISSING = object()
+"""The field is left out of the document."""
+
+
+class TextSetting(StringField):
+    """A text, as it is typed."""
+
+    def document(self) -> object:
+        """Give the text; left out when empty."""
+        return self.data or MISSING
+
+
+class AreaSetting(TextAreaField):
+    """Several lines."""
+
+    def document(self) -> object:
+        """Give the text with plain line ends; left out when empty."""
+        return (self.data or "").replace("\r\n", "\n") or MISSING
+
+
+class LinesSetting(AreaSetting):
+    """A list, one entry a line."""
+
+    def process_data(self, value: Any) -> None:
+        """Show the list as lines."""
+        self.data = "\n".join(str(entry) for entry in value or ())
+
+    def document(self) -> object:
+        """Give the list of lines that are not blank; left out when there is none."""
+        return [line.strip() for line in (self.data or "").splitlines() if line.strip()] or MISSING
+
+
+class NumberSetting(StringField):
+    """A number; what is none is handed on as it was typed, so that the save names the fault."""
+
+    def document(self) -> object:
+        """Give the number, exact."""
+        text = "" if self.data is None else str(self.data).strip()
+        if not text:
+            return MISSING
+        try:
+            return int(text)
+        except ValueError:
+            return _float(text)
+
+
+class ScalarSetting(StringField):
+    """A JSON value: true, 12, null; anything else is a text."""
+
+    def process_data(self, value: Any) -> None:
+        """Show texts bare, unless they would read as something else."""
+        bare = isinstance(value, str) and _scalar(value) == value
+        self.data = value if bare else json.dumps(value, default=str)
+
+    def document(self) -> object:
+        """Give the value."""
+        return _scalar(self.data or "")
+
+
+class TickSetting(BooleanField):
+    """Yes or no."""
+
+    def document(self) -> object:
+        """Give true or false."""
+        return bool(self.data)
+
+
+class ChoiceSetting(SelectField):
+    """One of a few words."""
+
+    def document(self) -> object:
+        """Give the chosen word; left out when none is."""
+        return self.data or MISSING
+
+
+class SecretSetting(PasswordField):
+    """A secret: never shown; empty keeps the stored one."""
+
+    is_stored = False
+
+    def document(self) -> object:
+        """Give the new secret; left out to keep the stored one."""
+        return self.data or MISSING
+
+
+class ForgetTick(BooleanField):
+    """Beside an optional secret: take the stored one away."""
+
+    def document(self) -> object:
+        """It is no setting itself; the form reads it beside its secret."""
+        return MISSING
+
+
+class GroupSetting(FormField):  # type: ignore[type-arg]  # generic in the stubs only
+    """A model inside the model, or one of several (`kind` chooses)."""
+
+    form: Any
+
+    def process(self, formdata: Any, data: Any = None, extra_filters: Any = None) -> None:  # noqa: ARG002 -- WTForms' signature
+        """Fill the inner form. Its values come as one argument: a setting may be called `prefix`."""
+        inner = data if isinstance(data, Mapping) else {}
+        self.object_data = inner
+        self.form = self.form_class(formdata=formdata, prefix=f"{self.name}{self.separator}", data=dict(inner))
+
+    def document(self) -> object:
+        """Give the inner document; left out when an optional choice is empty."""
+        return self.form.document()
+
+
+class SettingsForm(Form):
+    """Base of all drawn forms. Fields bear the document's own keys."""
+
+    model: ClassVar[type[BaseModel]]
+
+    def document(self) -> object:
+        """Read the form back as a document."""
+        given = {field.short_name: field.document() for field in self}  # type: ignore[attr-defined]  # ours have it
+        for name in [name for name, value in given.items() if value is MISSING]:
+            tick = self._fields.get(f"{FORGET}{name}")
+            if tick is not None and tick.data:
+                given[name] = None
+        return {name: value for name, value in given.items() if value is not MISSING}
+
+    def tell_stored(self, keys: Iterable[str]) -> None:
+        """Say which secrets are stored; the form then offers to keep them or to take them away."""
+        for key in keys:
+            if isinstance(field := self._fields.get(key), SecretSetting):
+                field.is_stored = True
+
+
+class RuleForm(Form):
+    """One of several models, each by a key of its own, or none."""
+
+    kinds: ClassVar[Mapping[str, type[BaseModel]]]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        stored = kwargs.pop("data", None) or {}
+        kind = next((key for key in self.kinds if key in stored), "")
+        kwargs["data"] = {"kind": kind, **({kind: stored} if kind else {})}
+        super().__init__(*args, **kwargs)
+
+    def document(self) -> object:
+        """Give the chosen model's document; MISSING when none is chosen."""
+        kind = self["kind"].data
+        return self[kind].document() if kind in self.kinds else MISSING  # type: ignore[attr-defined]  # a GroupSetting
+
+
+def settings_form(model: type[BaseModel]) -> type[SettingsForm]:
+    """Draw a model: a form class with one field for each of its settings."""
+    fields = {_key(name, info): _draw(model, name, info) for name, info in model.model_fields.items()}
+    for name in secret_names(model):
+        if not model.model_fields[name].is_required():
+            fields[FORGET + _key(name, model.model_fields[name])] = ForgetTick("Remove the stored one")
+    return type(f"{model.__name__}Form", (SettingsForm,), {"model": model, **fields})
+
+
+def _key(name: str, info: FieldInfo) -> str:
+    return info.alias or name
+
+
+def _draw(model: type[BaseModel], name: str, info: FieldInfo) -> Any:
+    inner = _without_none(info.annotation)
+    label, help_text = info.title or name.replace("_", " ").capitalize(), info.description or ""
+    if models := _models(inner):
+        return _group(models, label, help_text)
+    default = None if info.is_required() else info.get_default(call_default_factory=True)
+    common: dict[str, Any] = {"description": help_text, "default": default}
+    if inner is bool:
+        return TickSetting(label, **common)
+    if inner is SecretStr:
+        return SecretSetting(label, description=help_text, render_kw={"autocomplete": "new-password"})
+    if choices := _choices(inner):
+        shown = [SelectChoice(word, word) for word in choices]
+        none = [] if info.is_required() or default is not None else [SelectChoice("", "")]
+        return ChoiceSetting(label, choices=[*none, *shown], validate_choice=False, **common)
+    if inner in {int, float, Decimal}:
+        return NumberSetting(label, widget=widgets.NumberInput(), render_kw=_limits(info, inner), **common)
+    if get_origin(inner) in {list, tuple}:
+        return LinesSetting(label, description=f"{help_text} One a line.".strip(), default=default)
+    if Mark.TEXT_AREA in marks(model, name):
+        return AreaSetting(label, render_kw={"rows": 4}, **common)
+    return TextSetting(label, **common) if inner is str else ScalarSetting(label, **common)
+
+
+def _group(models: list[type[BaseModel]], label: str, help_text: str) -> GroupSetting:
+    if len(models) == 1:
+        return GroupSetting(settings_form(models[0]), label, description=help_text)
+    kinds = {_first_key(model): model for model in models}
+    choices = [SelectChoice("", "nothing more")]
+    choices += [SelectChoice(kind, (model.__doc__ or kind).strip().rstrip(".")) for kind, model in kinds.items()]
+    fields: dict[str, Any] = {kind: GroupSetting(settings_form(model), kind) for kind, model in kinds.items()}
+    fields["kind"] = SelectField(label, choices=choices, description=help_text, validate_choice=False)
+    return GroupSetting(type("DrawnRuleForm", (RuleForm,), {"kinds": kinds, **fields}), label, description=help_text)
+
+
+def _first_key(model: type[BaseModel]) -> str:
+    name, info = next(iter(model.model_fields.items()))
+    return _key(name, info)
+
+
+def _without_none(annotation: Any) -> Any:
+    """Strip Annotated and `| None`; a union of several stays as it is."""
+    if get_origin(annotation) is Annotated:
+        return _without_none(get_args(annotation)[0])
+    parts = _parts(annotation)
+    return _without_none(parts[0]) if len(parts) == 1 and parts[0] is not annotation else annotation
+
+
+def _parts(annotation: Any) -> list[Any]:
+    if get_origin(annotation) in {Union, types.UnionType}:
+        return [part for part in get_args(annotation) if part is not type(None)]
+    return [annotation]
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    """Name the models a field may hold; empty when it holds none."""
+    found: list[type[BaseModel]] = []
+    for part in _parts(annotation):
+        inner = _without_none(part)
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            found.append(inner)
+        elif inner is not annotation:
+            found += _models(inner)
+    return found
+
+
+def _choices(annotation: Any) -> list[str]:
+    if get_origin(annotation) is Literal:
+        return [str(word) for word in get_args(annotation)]
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return [str(member.value) for member in annotation]
+    return []
+
+
+def _limits(info: FieldInfo, kind: Any) -> dict[str, Any]:
+    limits: dict[str, Any] = {"step": "1" if kind is int else "any"}
+    for mark in info.metadata:
+        for name, attribute in (("min", "ge"), ("max", "le")):
+            if hasattr(mark, attribute):
+                limits[name] = getattr(mark, attribute)
+    return limits
+
+
+def _float(text: str) -> object:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _scalar(text: str) -> object:
+    try:
+        value = json.loads(text, parse_float=Decimal)
+    except ValueError:
+        return text
+    return text if isinstance(value, dict | list) else value
