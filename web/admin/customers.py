@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from flask import abort
 from flask_admin import expose
 
-from models.base import db
+from models.base import db, utc_now
 from models.customer import Customer
 from models.event import Event
+from models.history import Cursor, of_customer
 from models.order import Order
+from web import installed
 from web.admin import asked
 from web.admin.page import PAGE_SIZE, Page
 
@@ -40,13 +43,24 @@ class Customers(Page):
             .order_by(Order.last_event_at.desc())
             .limit(PAGE_SIZE)
         ).all()
+        after = Cursor.read(asked.text("after"))
+        history, following = of_customer(
+            db.session(),
+            customer.customer_id,
+            limit=PAGE_SIZE,
+            after=after,
+            now=utc_now(),
+            zone=ZoneInfo(installed.config().account_time_zone),
+        )
         return str(
             self.render(
                 "admin/customer.html",
                 page_name=customer.full_name or f"Customer {customer.customer_id}",
                 customer=customer,
                 orders=orders,
-                history=[],
+                history=history,
+                older=str(following) if following else None,
+                is_newest=after is None,
             )
         )
 

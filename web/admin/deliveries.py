@@ -16,6 +16,7 @@ from models.delivery import Attempt, Delivery
 from models.event import Event
 from models.gates import shown_reason, shown_state
 from models.profile import Gate, Profile
+from web import installed
 from web.admin import asked
 from web.admin.page import PAGE_SIZE, Page
 from web.guard import actor, needs
@@ -72,6 +73,7 @@ class Deliveries(Page):
         """Send it once more."""
         done = send_again(db.session(), [_existing(delivery_id)])
         db.session.commit()
+        installed.ring()
         if done:
             flash("Due now: it is sent again.", "success")
         else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,12 +10,8 @@ from flask import redirect, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
 
-from exporters.base import Request
-from exporters.errors import ExporterError
-from exporters.masking import mask_body, mask_headers, mask_text
 from models.base import db, utc_now
 from models.event import Event
-from models.mapping_rows import UnreadableMappings
 from models.profile import Profile
 from models.rules.catalogue import FIELDS, ITEM_FIELDS, Place
 from models.rules.customer_types import CustomerType
@@ -25,19 +20,12 @@ from web import installed
 from web.admin import asked
 from web.admin.page import Page
 from web.admin.profiles import living
-from worker.plan import preview
+from web.api.errors import Refusal
+from web.api.preview import shown, stored_event, write
+from worker.plan import SAMPLE_DELIVERY
 
 LOOK_BACK = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A request as people may see it."""
-
-    method: str
-    url: str
-    headers: tuple[tuple[str, str], ...]
-    body: str | None
+SAMPLE = "sample"
 
 
 class Preview(Page):
@@ -57,22 +45,13 @@ class Preview(Page):
         """Show the request for the event that was asked for, else for a late one of the routes, else for the sample."""
         profile = living(profile_id)
         wanted = asked.text("event")
-        event = _event(wanted) if wanted else _late_event(profile)
-        given = _as_new(event) if event else sample_event(profile)
+        stored = _stored(profile, wanted or _late_event(profile))
+        event, delivery_id = stored or (sample_event(profile), SAMPLE_DELIVERY)
         request, fault = None, None
         try:
-            request = _shown(
-                preview(
-                    profile,
-                    given,
-                    db.session.connection(),
-                    seal=installed.seal(),
-                    account_time_zone=installed.config().account_time_zone,
-                    now=utc_now(),
-                )
-            )
-        except (ExporterError, UnreadableMappings) as error:
-            fault = str(error)
+            request = shown(write(profile, event, delivery_id, utc_now()))
+        except Refusal as refusal:
+            fault = refusal.sentence
         return str(
             self.render(
                 "admin/preview.html",
@@ -81,6 +60,7 @@ class Preview(Page):
                 request_shown=request,
                 fault=fault,
                 event=event,
+                is_sample=stored is None,
                 wanted=wanted,
             )
         )
@@ -92,57 +72,20 @@ def sample_event(profile: Profile) -> NewEvent:
     order: dict[str, Any] = {field.name: field.sample for field in FIELDS.values() if field.place is Place.ORDER}
     order["items"] = [{key: field.sample for key, field in ITEM_FIELDS.items()}]
     order["customFields"] = {"favouriteColour": "blue"}
-    document = {"eventId": "sample", "customerType": slug, "order": order}
+    document = {"eventId": SAMPLE, "customerType": slug, "order": order}
     zone = ZoneInfo(installed.config().account_time_zone)
     return read_event(document, now=utc_now(), zone=zone)
 
 
-def _event(key: str) -> Event | None:
-    return db.session.scalar(sa.select(Event).where(Event.event_key == key))
+def _stored(profile: Profile, key: str | None) -> tuple[NewEvent, int] | None:
+    try:
+        return stored_event(profile, key)
+    except Refusal:
+        return None
 
 
-def _late_event(profile: Profile) -> Event | None:
+def _late_event(profile: Profile) -> str | None:
     types = {route.customer_type for route in profile.live_routes}
     latest = sa.select(Event.id, Event.customer_type).order_by(Event.id.desc()).limit(LOOK_BACK).subquery()
     found = sa.select(latest.c.id).where(latest.c.customer_type.in_(types)).order_by(latest.c.id.desc()).limit(1)
-    return db.session.scalar(sa.select(Event).where(Event.id == found.scalar_subquery()))
-
-
-def _as_new(event: Event) -> NewEvent:
-    """Give a stored event as the renderer wants it; what concerns the tables only is left empty."""
-    snapshot = db.session.scalar(sa.select(sa.cast(Event.order_snapshot, sa.Text)).where(Event.id == event.id))
-    nothing: dict[str, Any] = dict.fromkeys(_TABLES_ONLY)
-    return NewEvent(
-        event_key=event.event_key,
-        customer_type=event.customer_type,
-        occurred_at=event.occurred_at,
-        test_card=event.test_card,
-        snapshot=snapshot or "{}",
-        completes=False,
-        **nothing,
-    )
-
-
-_TABLES_ONLY = (
-    "order_key",
-    "order_id",
-    "customer_id",
-    "email",
-    "phone",
-    "first_name",
-    "last_name",
-    "campaign_id",
-    "campaign_name",
-    "order_status",
-    "order_total",
-    "currency_code",
-)
-
-
-def _shown(request: Request) -> Shown:
-    return Shown(
-        method=request.method,
-        url=mask_text(request.url, request.secrets),
-        headers=mask_headers(request.headers, request.secrets),
-        body=None if request.body is None else mask_body(request.body, request.secrets),
-    )
+    return db.session.scalar(sa.select(Event.event_key).where(Event.id == found.scalar_subquery()))

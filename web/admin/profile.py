@@ -17,7 +17,7 @@ from models.campaign import Campaign, Product
 from models.profile import Profile
 from models.rules.catalogue import all_fields
 from models.secret_places import is_sealed
-from web import profile_documents
+from web import installed, profile_documents
 from web.admin import asked
 from web.admin.page import Page
 from web.admin.profiles import living
@@ -149,6 +149,7 @@ def _save(form: ProfileForm, kind: str, *, profile: Profile | None, paused: bool
         form.form_errors.append(str(busy))
         return None
     db.session.commit()
+    installed.ring()
     for warning in saved.warnings:
         flash(warning.message, "warning")
     return saved.profile

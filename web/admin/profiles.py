@@ -16,7 +16,7 @@ from models.base import db
 from models.delivery import Attempt, Delivery
 from models.gates import gate_reason
 from models.profile import Gate, Profile
-from web import profile_documents
+from web import installed, profile_documents
 from web.admin import asked
 from web.admin.page import PAGE_SIZE, Page
 from web.admin.targets import label_of, target_of
@@ -55,6 +55,7 @@ class Profiles(Page):
         profile = living(profile_id)
         due = routing.run_now(db.session(), profile.id)
         db.session.commit()
+        installed.ring()
         flash(f'"{profile.name}" runs now: {due} due.', "success")
         return redirect(url_for(".index"))
 
@@ -89,6 +90,7 @@ class Profiles(Page):
         if not paused:
             routing.release_held(db.session(), profile.id)
         db.session.commit()
+        installed.ring()
         done = "is paused: what comes in is held" if paused else "goes on"
         flash(f'"{profile.name}" {done}.', "success")
         return redirect(url_for("profiles.index"))

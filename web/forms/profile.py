@@ -8,7 +8,6 @@ from typing import Any
 from flask_wtf import FlaskForm
 from wtforms import (
     BooleanField,
-    DateField,
     FieldList,
     FormField,
     HiddenField,
@@ -49,14 +48,14 @@ class ProfileForm(FlaskForm):
         description="A Partial is not sent any more once its order was completed.",
     )
     pci_reference = StringField("PCI document", description="Needed to export card or bank fields.")
-    pci_valid_until = DateField("Valid until", [Optional()])
+    pci_valid_until = StringField("Valid until", widget=widgets.DateInput())
     mappings = FieldList(FormField(MappingRow), max_entries=MOST_ROWS)
     routes = FieldList(FormField(RouteRow), max_entries=MOST_ROWS)
 
     def document(self, *, export_type: str, paused: bool) -> dict[str, Any]:
         """Write the form as a profile document. Rows nobody wrote into are no rows."""
         self.settings: GroupSetting
-        pci = {"reference": self.pci_reference.data, "validUntil": _iso(self.pci_valid_until.data)}
+        pci = {"reference": self.pci_reference.data, "validUntil": self.pci_valid_until.data}
         document = {
             "name": self.name.data or "",
             "exportType": export_type,
@@ -164,7 +163,3 @@ def _deepest(group: Any, steps: list[str]) -> Any:
             break
         field = form[step]
     return field
-
-
-def _iso(day: Any) -> str | None:
-    return day.isoformat() if day else None

@@ -1,0 +1,163 @@
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+
+from models.base import db
+from models.delivery import Attempt, Delivery
+from models.event import Event
+from models.intake import accept
+from models.profile import Profile
+from web.profile_documents import save
+
+from .conftest import Browser
+
+NOW = datetime(2026, 11, 23, 15, 0, tzinfo=UTC)
+CANARY = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture
+def delivery(app: Flask) -> int:
+    """One delivery with an attempt, and the canary in every text that others may write."""
+    with app.app_context():
+        session = db.session()
+        session.execute(sa.delete(Attempt))
+        session.execute(sa.delete(Delivery))
+        session.execute(sa.delete(Event))
+        session.execute(sa.delete(Profile))
+        profile = {
+            "name": CANARY.replace("/", ""),
+            "exportType": "postback",
+            "settings": {"url": "https://receiver.example/"},
+            "mappings": [{"exportName": CANARY, "field": "firstName"}],
+            "routes": [{"customerType": "Partial", "campaign": CANARY, "product": "all"}],
+        }
+        number = save(session, profile, actor="test").profile.id
+        session.commit()
+        order = {
+            "clientOrderId": CANARY,
+            "customerId": CANARY,
+            "firstName": CANARY,
+            "emailAddress": CANARY,
+            "phoneNumber": CANARY,
+            "orderStatus": CANARY,
+            "orderTotal": CANARY,
+            "campaignId": CANARY,
+            "campaignName": CANARY,
+            "items": [{"productId": CANARY, "name": CANARY, "sku": CANARY}],
+        }
+        document = {"eventId": CANARY, "customerType": "Partial", "order": order}
+        with session.connection().begin_nested():
+            accept(session.connection(), [document], now=NOW, zone=ZoneInfo("UTC"))
+        found = session.scalars(sa.select(Delivery).where(Delivery.profile_id == number)).one()
+        session.add(
+            Attempt(
+                started_at=datetime.now(UTC),
+                delivery_id=found.id,
+                lease_token=1,
+                number=1,
+                duration_ms=41,
+                method="GET",
+                url=f"https://receiver.example/?{CANARY}",
+                request_headers=[["X-Name", CANARY]],
+                request_body=CANARY,
+                status=503,
+                response_headers=[[CANARY, CANARY]],
+                response_body=CANARY,
+                error=CANARY,
+                outcome="failed",
+            )
+        )
+        found.reason, found.tries = CANARY, 1
+        session.commit()
+        return found.id
+
+
+def state_of(app: Flask, delivery_id: int) -> tuple[str, str | None]:
+    with app.app_context():
+        found = db.session.get_one(Delivery, delivery_id)
+        return found.state, found.reason
+
+
+def test_what_others_wrote_is_text_on_every_page(ada: Browser, app: Flask, delivery: int) -> None:
+    with app.app_context():
+        number = db.session.scalar(sa.select(Profile.id))
+    paths = [
+        "/admin/",
+        "/admin/profiles/",
+        f"/admin/profile/{number}",
+        f"/admin/profiles/{number}/delete",
+        f"/admin/preview/{number}",
+        "/admin/deliveries/",
+        f"/admin/deliveries/{delivery}",
+        "/admin/customers/",
+        "/admin/customers/one?id=%3Cimg+src%3Dx+onerror%3Dalert(1)%3E",
+        "/admin/campaigns/",
+        "/admin/products/",
+        "/admin/customers/?q=%3Cimg+src%3Dx+onerror%3Dalert(1)%3E",
+        "/admin/campaigns/?search=%3Cimg+src%3Dx+onerror%3Dalert(1)%3E",
+        "/admin/deliveries/?event=%3Cimg+src%3Dx+onerror%3Dalert(1)%3E",
+    ]
+    for path in paths:
+        page = ada.get(path)
+        assert "<img src=x" not in page, path
+        assert "img src=x" in page or "img+src" in page or path == "/admin/products/", path
+
+
+def test_the_page_of_a_delivery_shows_request_and_answer(vera: Browser, delivery: int) -> None:
+    page = vera.get(f"/admin/deliveries/{delivery}")
+    for shown in ("Try 1", "GET https://receiver.example/?", "X-Name: ", "503", "41 ms", "failed"):
+        assert shown in page
+    assert "Send again" not in page
+
+
+def test_the_list_is_filtered(vera: Browser, app: Flask, delivery: int) -> None:
+    link = f'href="/admin/deliveries/{delivery}"'
+    for query in ("", "?state=pending", f"?before={delivery + 1}", "?customer=%3Cimg+src%3Dx+onerror%3Dalert(1)%3E"):
+        assert link in vera.get(f"/admin/deliveries/{query}"), query
+    for query in ("?state=delivered", "?profile=999999", f"?before={delivery}", "?customer=no", "?event=no"):
+        assert link not in vera.get(f"/admin/deliveries/{query}"), query
+
+
+def test_a_paused_profile_shows_what_waits_as_held(vera: Browser, app: Flask, delivery: int) -> None:
+    with app.app_context():
+        db.session.execute(sa.update(Profile).values(paused=True))
+        db.session.commit()
+    page = vera.get("/admin/deliveries/?state=held")
+    assert f'href="/admin/deliveries/{delivery}"' in page
+    assert "paused" in page
+
+
+def test_an_operator_cancels_with_a_reason_and_sends_again(olga: Browser, app: Flask, delivery: int) -> None:
+    path = f"/admin/deliveries/{delivery}"
+    olga.get(path)
+    olga.post(f"{path}/cancel", {"reason": "  "})
+    assert state_of(app, delivery)[0] == "pending"
+    olga.post(f"{path}/cancel", {"reason": "wrong number"})
+    assert state_of(app, delivery) == ("cancelled", "cancelled by olga@example.com: wrong number")
+    olga.post(f"{path}/again")
+    assert state_of(app, delivery) == ("pending", None)
+
+
+def test_an_order_paid_by_test_card_is_never_sent_again(olga: Browser, app: Flask, delivery: int) -> None:
+    with app.app_context():
+        db.session.execute(sa.update(Event).values(test_card=True))
+        db.session.commit()
+    olga.get("/admin/")
+    olga.post(f"/admin/deliveries/{delivery}/again")
+    assert "test card" in olga.get(f"/admin/deliveries/{delivery}")
+    assert state_of(app, delivery)[1] == CANARY
+
+
+def test_a_viewer_may_not_act(vera: Browser, app: Flask, delivery: int) -> None:
+    vera.get("/admin/")
+    for act in ("again", "cancel"):
+        assert vera.post(f"/admin/deliveries/{delivery}/{act}", {"reason": "x"}).status_code == 403
+    assert state_of(app, delivery)[0] == "pending"
+
+
+def test_the_history_of_a_customer_links_to_what_was_sent(vera: Browser, delivery: int) -> None:
+    page = vera.get("/admin/customers/one?id=%3Cimg+src%3Dx+onerror%3Dalert(1)%3E")
+    assert f'href="/admin/deliveries/{delivery}">View</a>' in page
