@@ -1,0 +1,1 @@
+"""Honest figures: each row beside its reference, in the same run, on the same machine. `make bench`."""

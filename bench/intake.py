@@ -1,0 +1,77 @@
+"""Intake over HTTP in batches, beside `COPY` of the same JSON into one plain table."""
+
+from __future__ import annotations
+
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, cast
+
+import requests
+import sqlalchemy as sa
+
+from bench.api import Api
+from bench.events import batches, event, profile
+from bench.rows import Row
+from bench.stage import Stage
+
+COUNT = 30_000
+SIZE = 500
+CLIENTS = 3
+
+
+def rows(stage: Stage, api: Api) -> list[Row]:
+    """Measure batches of 500 with 10 active profiles: one match per event, then three; then single posts."""
+    _profiles(stage, api, "intake", 1)
+    copied = _copy(stage)
+    one = _posted(api, "i1", COUNT, SIZE)
+    _profiles(stage, api, "second", 2)
+    three = _posted(api, "i3", COUNT, SIZE)
+    single = _posted(api, "is", 1_500, 1)
+    for number in range(10):
+        for name in (f"intake {number}", f"second {number} 0", f"second {number} 1"):
+            api.delete(name)
+    reference = f"COPY into a plain table: {copied:,.0f}/s"
+    return [
+        Row("intake, batches of 500, 1 match", f"{one:,.0f} events/s", reference, one / copied, "5,000/s"),
+        Row("intake, batches of 500, 3 matches", f"{three:,.0f} events/s", reference, three / copied),
+        Row("intake, single posts", f"{single:,.0f} events/s", must="400/s"),
+    ]
+
+
+def _profiles(stage: Stage, api: Api, name: str, matches: int) -> None:
+    for number in range(10):
+        routes = [{"customerType": "New Sale", "campaign": number + 1, "product": "all"}]
+        for copy in range(matches):
+            full = f"{name} {number}" if matches == 1 else f"{name} {number} {copy}"
+            api.put(profile(full, f"{stage.receiver}/in", routes, paused=True))
+
+
+def _posted(api: Api, run: str, count: int, size: int) -> float:
+    bodies = batches(count, size, run)
+    began = time.perf_counter()
+    with ThreadPoolExecutor(CLIENTS) as clients:
+        sessions = [requests.Session() for _ in range(CLIENTS)]
+        jobs = [clients.submit(_post_all, sessions[k], api, bodies[k::CLIENTS]) for k in range(CLIENTS)]
+        accepted = sum(job.result() for job in jobs)
+    if accepted != count:
+        raise RuntimeError(f"{accepted} of {count} events were accepted")
+    return count / (time.perf_counter() - began)
+
+
+def _post_all(session: requests.Session, api: Api, bodies: list[bytes]) -> int:
+    return sum(api.post_events(body, session=session)["accepted"] for body in bodies)
+
+
+def _copy(stage: Stage) -> float:
+    lines = [json.dumps(event(number, "copy")) for number in range(COUNT)]
+    with stage.engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE bench_plain (document jsonb)"))
+        driver = cast("Any", connection.connection.driver_connection)
+        began = time.perf_counter()
+        with driver.cursor() as cursor, cursor.copy("COPY bench_plain FROM STDIN") as copy:
+            for line in lines:
+                copy.write_row((line,))
+        took = time.perf_counter() - began
+        connection.execute(sa.text("DROP TABLE bench_plain"))
+    return COUNT / took

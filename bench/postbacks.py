@@ -1,0 +1,91 @@
+"""Postbacks with the full attempt log, beside a bare libcurl multi loop that sends the same and stores nothing."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import sqlalchemy as sa
+
+from bench.api import Api
+from bench.events import MAPPINGS, batches, profile
+from bench.rows import Row
+from bench.stage import Stage, peak_memory_of
+
+COUNT = 60_000
+PROFILES = 4
+
+
+def rows(stage: Stage, api: Api, *, processes: int) -> list[Row]:
+    """Measure GET and JSON POST with so many worker processes, and the worker's memory."""
+    return [one for kind in ("get", "json") for one in _measure(stage, api, kind, processes)]
+
+
+def _measure(stage: Stage, api: Api, kind: str, processes: int) -> list[Row]:
+    _load(stage, api, kind)
+    reference = _reference(stage, kind, processes)
+    before = stage.received()["count"]
+    worker = stage.start_worker(processes)
+    time.sleep(3)  # the pumps are up and find nothing: the profiles are paused
+    began = time.time()
+    for number in range(PROFILES):
+        api.resume(f"{kind} {number}")
+    _wait(stage, before + COUNT)
+    ours = COUNT / (stage.received()["last"] - began)
+    _wait_until_recorded(stage)
+    memory = max(peak_memory_of(worker.pid).values())
+    stage.end(worker)
+    name = f"postbacks, {processes} worker processes, {'GET' if kind == 'get' else 'JSON POST'}"
+    note = f"{COUNT:,} deliveries of {PROFILES} profiles, every attempt stored"
+    return [
+        Row(name, f"{ours:,.0f}/s", f"libcurl multi: {reference:,.0f}/s", ours / reference, "0.40; 6,000/s", note),
+        Row("worker memory, peak of a process", f"{memory} MB", must="150 MB"),
+    ]
+
+
+def _load(stage: Stage, api: Api, kind: str) -> None:
+    headers = [{"exportName": "header:Content-Type", "static": "application/json"}] if kind == "json" else []
+    for number in range(PROFILES):
+        campaigns = [one for one in range(1, 11) if one % PROFILES == number]
+        routes = [{"customerType": "New Sale", "campaign": one, "product": "all"} for one in campaigns]
+        url = f"{stage.receiver}/partials.php"
+        api.put(profile(f"{kind} {number}", url, routes, paused=True, mappings=[*headers, *MAPPINGS]))
+    for body in batches(COUNT, 500, kind):
+        api.post_events(body)
+    with stage.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.execute(sa.text("VACUUM ANALYZE"))
+
+
+def _reference(stage: Stage, kind: str, processes: int) -> float:
+    before, began = stage.received()["count"], time.time()
+    share = COUNT // processes
+    running = [
+        stage.start(sys.executable, "-m", "bench.libcurl", f"{stage.receiver}/partials.php", str(share), kind)
+        for _ in range(processes)
+    ]
+    _wait(stage, before + 1)
+    began = time.time()
+    _wait(stage, before + share * processes)
+    rate: float = share * processes / (stage.received()["last"] - began)
+    for process in running:
+        stage.end(process)
+    return rate
+
+
+def _wait(stage: Stage, count: int, seconds: float = 180) -> None:
+    ends = time.monotonic() + seconds
+    while stage.received()["count"] < count:
+        if time.monotonic() > ends:
+            raise RuntimeError(f"only {stage.received()['count']} of {count} requests arrived within {seconds} s")
+        time.sleep(0.1)
+
+
+def _wait_until_recorded(stage: Stage) -> None:
+    open_rows = sa.text("SELECT count(*) FROM deliveries WHERE state IN ('pending', 'leased')")
+    ends = time.monotonic() + 60
+    while time.monotonic() < ends:
+        with stage.engine.connect() as connection:
+            if connection.scalar(open_rows) == 0:
+                return
+        time.sleep(0.2)
+    raise RuntimeError("not everything was recorded as delivered within 60 s")
