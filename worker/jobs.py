@@ -5,16 +5,26 @@ They run in a work horse: everything is opened here, after the fork. What they r
 
 from __future__ import annotations
 
+from time import monotonic
+
 from worker.app import open_workplace
 from worker.horse import current
 from worker.pump import run_pump
+from worker.queues import is_there
 from worker.tick import run_tick
+
+LONGEST_SECONDS = 100.0
 
 
 def deliver() -> None:
-    """Be a pump for one time box."""
+    """Be a pump for one time box; without Redis, where no next job would come from, for some boxes more."""
     horse = current()
-    run_pump(open_workplace(horse.config), name=horse.name, stopping=horse.is_stopping)
+    place = open_workplace(horse.config)
+    began = monotonic()
+    while True:
+        run_pump(place, name=horse.name, stopping=horse.is_stopping)
+        if horse.is_stopping() or monotonic() - began > LONGEST_SECONDS or is_there(place.redis):
+            return
 
 
 def tick() -> None:

@@ -29,7 +29,7 @@ JOBS: Final = {DELIVER: "worker.jobs.deliver", TICK: "worker.jobs.tick"}
 
 BELL: Final = "waybill:bell"
 BELL_TTL = 60
-JOB_SECONDS = 200  # ten time boxes; a last resort, nothing relies on it
+JOB_SECONDS = 300  # a last resort above the longest pump, nothing relies on it: it strikes at any line
 JOB_TTL = 60
 FAILURE_TTL = 3600
 REST_SECONDS = 5.0
@@ -69,10 +69,11 @@ def hasty_redis(url: str) -> Redis:
 class Doorbell:
     """Tells the pumps that something may be due. Ring after the commit, never before."""
 
-    def __init__(self, redis: Redis, *, workers: int) -> None:
+    def __init__(self, redis: Redis, *, workers: int, rest_seconds: float = REST_SECONDS) -> None:
         """Workers is how many deliver workers there are: more waiting jobs than that would be of no use."""
         self._redis = redis
         self._workers = workers
+        self._rest_seconds = rest_seconds
         self._rest_until = 0.0
         self._is_away = False
 
@@ -88,7 +89,7 @@ class Doorbell:
             if waiting < self._workers:
                 enqueue(self._redis, DELIVER)
         except (RedisError, OSError) as error:
-            self._rest_until = time.monotonic() + REST_SECONDS
+            self._rest_until = time.monotonic() + self._rest_seconds
             if not self._is_away:
                 log.warning("bell.away", extra={"error": str(error)})
             self._is_away = True
@@ -150,6 +151,14 @@ def wait_for_bell(redis: Redis, seconds: float) -> bool:
             _note_absence(redis, error)
     time.sleep(max(0.0, end - time.monotonic()))
     return False
+
+
+def is_there(redis: Redis) -> bool:
+    """Say whether Redis answers."""
+    try:
+        return bool(redis.ping())
+    except (RedisError, OSError):
+        return False
 
 
 def _note_absence(redis: Redis, error: Exception) -> None:

@@ -56,7 +56,7 @@ class WaybillJob(Job):
             super().restore(believed)
         except NoSuchJobError:
             raise
-        except (ValueError, TypeError, OverflowError) as error:
+        except (ValueError, TypeError, OverflowError, RecursionError) as error:
             raise JobRefused("it cannot be read") from error
         self.timeout = JOB_SECONDS
         self.description = self.func_name

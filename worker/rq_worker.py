@@ -23,7 +23,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 from rq import Queue, Worker, worker_registration
-from rq.exceptions import NoSuchJobError, StopRequested
+from rq.exceptions import InvalidJobOperation, NoSuchJobError, StopRequested
 from rq.executions import Execution
 from rq.job import Job
 from rq.registry import FailedJobRegistry, FinishedJobRegistry, StartedJobRegistry
@@ -73,6 +73,7 @@ class WaybillWorker(Worker):
         self._boss = boss
         self._may_leave = False
         self._has_failed = False
+        self._is_done = False
 
     # --- the parent
 
@@ -91,6 +92,7 @@ class WaybillWorker(Worker):
     def request_stop(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a signal handler
         """End after the job under way. Repeats change nothing: hosts signal every process, and so does our parent."""
         self._stop_requested = True
+        self._lose_patience()
         if self.horse_pid:
             with suppress(ProcessLookupError):
                 os.kill(self.horse_pid, signal.SIGTERM)
@@ -159,9 +161,18 @@ class WaybillWorker(Worker):
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Run a job in a horse. After a failure there is a rest, so that a fault that stays does not eat a core."""
         self._has_failed = False
-        super().execute_job(job, queue)
-        if self._has_failed and not self._stop_requested:
+        try:
+            super().execute_job(job, queue)
+        except RedisError:
+            if not self._stop_requested:
+                raise
+        if self._stop_requested:
+            raise StopRequested
+        if self._has_failed:
             time.sleep(REST_AFTER_FAILURE)
+
+    def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
+        """Say nothing while a horse works: nobody acts on it, and without Redis the horse's end would be missed."""
 
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
         """Fork. A signal that came during the fork is passed on."""
@@ -195,9 +206,13 @@ class WaybillWorker(Worker):
         """Say good-bye if Redis is there; the key ends by itself otherwise."""
         if self.is_horse:
             return
-        self.connection.set_retry(Retry(NoBackoff(), 0))
+        self._lose_patience()
         with suppress(RedisError):
             self.register_death()  # type: ignore[no-untyped-call] # RQ
+
+    def _lose_patience(self) -> None:
+        """Wait no more for a Redis that is away."""
+        self.connection.set_retry(Retry(NoBackoff(), 0))
 
     # --- the horse
 
@@ -222,6 +237,8 @@ class WaybillWorker(Worker):
             self._end_by_force_later()
 
     def _ask_horse_to_end(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a signal handler
+        if self._is_done:
+            os._exit(0)  # only the book-keeping is left, which may be waiting for Redis
         if not self._stop_requested:
             self._stop_requested = True
             self._end_by_force_later()
@@ -246,6 +263,18 @@ class WaybillWorker(Worker):
         """Run the job's function, which may ask for its horse."""
         with at_work(Horse(self._config, self.name, self.horse_is_stopping)):
             return super().perform_job(job, queue, execution)
+
+    def handle_execution_ended(self, job: Job, queue: Queue, heartbeat_ttl: int) -> None:
+        """Turn to the book-keeping: the work is done."""
+        self._is_done = True
+        if self._stop_requested:
+            self._lose_patience()
+        super().handle_execution_ended(job, queue, heartbeat_ttl)
+
+    def handle_job_success(self, job: Job, queue: Queue, started_job_registry: Any, execution: Execution) -> None:
+        """Forget a job that is done; if Redis was flushed meanwhile, it is forgotten already."""
+        with suppress(InvalidJobOperation):
+            super().handle_job_success(job, queue, started_job_registry, execution)
 
     def handle_exception(self, job: Job, *exc_info: Any) -> None:
         """Log what a job raised, once."""

@@ -1,0 +1,32 @@
+"""Fixtures for tests of the workers' processes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from dev.redis import Redis as Server
+from tests.integration.worker.rig import Rig
+
+
+@pytest.fixture
+def empty_redis_url(redis_url: str) -> str:
+    with Redis.from_url(redis_url) as redis:
+        redis.flushdb()
+    return redis_url
+
+
+@pytest.fixture
+def rig(empty_redis_url: str, tmp_path: Path) -> Iterator[Rig]:
+    made = Rig(empty_redis_url, tmp_path)
+    yield made
+    made.clean()
+
+
+@pytest.fixture
+def mortal_rig(own_redis: Server, tmp_path: Path) -> Iterator[Rig]:
+    """A rig whose Redis may be killed."""
+    made = Rig(own_redis.start(), tmp_path)
+    yield made
+    made.clean()
