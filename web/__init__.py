@@ -8,8 +8,12 @@ from flask_migrate import Migrate
 from config import Config
 from models import tables
 from models.base import db, engine_options
+from models.rules.bodies import MOST_BODY_BYTES
 from web.admin import init_admin
+from web.api import init_api
 from web.guard import init_guard
+from web.health import init_health
+from web.installed import init_installed
 from web.login import init_login
 
 migrate = Migrate()
@@ -22,12 +26,15 @@ def create_app(config: Config) -> Flask:
         SQLALCHEMY_DATABASE_URI=config.database_url,
         SQLALCHEMY_ENGINE_OPTIONS=engine_options(pool_size=8),
         SECRET_KEY=config.secret_key,
-        WAYBILL=config,
+        MAX_CONTENT_LENGTH=MOST_BODY_BYTES,
     )
+    init_installed(app, config)
     db.init_app(app)
     migrate.init_app(app, db, directory="migrations", compare_type=True)
     init_login(app)
     init_guard(app)
     init_admin(app)
+    init_api(app)
+    init_health(app)
     assert tables.ALL
     return app

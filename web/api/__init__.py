@@ -1,0 +1,20 @@
+"""The HTTP API for programs: one resource, one file."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from web.api import customers, deliveries, documents, events, jobs, preview, profiles, replay
+from web.api.door import api
+from web.api.errors import init_errors
+from web.login import csrf
+
+RESOURCES = (customers, deliveries, documents, events, jobs, preview, profiles, replay)
+
+
+def init_api(app: Flask) -> None:
+    """Mount /api/v1. It takes bearer keys and never cookies, so it needs no CSRF token."""
+    csrf.exempt(api)
+    app.register_blueprint(api)
+    app.register_blueprint(documents.docs)
+    init_errors(app)

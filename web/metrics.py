@@ -1,0 +1,95 @@
+"""Numbers for Prometheus, counted when asked, by queries that stay cheap with millions of rows. Profiles go by number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+MOST_COUNTED = 100_000
+"""Nobody needs to know a longer queue to the digit; a count beyond this stands still."""
+
+# Both values of `retried` are named, so that each half is read from the front of its index.
+WAITING = sa.text(
+    f"""/* metrics: what waits, profile by profile */
+    SELECT p.id,
+        (SELECT count(*) FROM (SELECT FROM deliveries d WHERE d.profile_id = p.id AND d.state = 'pending'
+            LIMIT {MOST_COUNTED}) AS counted) AS pending,
+        (SELECT count(*) FROM deliveries d WHERE d.profile_id = p.id AND d.state = 'leased') AS leased,
+        extract(epoch FROM now() - least(
+            (SELECT d.due_at FROM deliveries d WHERE d.profile_id = p.id AND d.state = 'pending' AND NOT d.retried
+             ORDER BY d.due_at LIMIT 1),
+            (SELECT d.created_at FROM deliveries d WHERE d.profile_id = p.id AND d.state = 'pending' AND d.retried
+             ORDER BY d.due_at LIMIT 1))) AS oldest,
+        NOT p.enabled OR p.paused OR g.fault IS NOT NULL AS is_closed
+    FROM profiles p JOIN gates g ON g.profile_id = p.id WHERE p.deleted_at IS NULL ORDER BY p.id"""  # noqa: S608 -- a constant of ours
+)
+
+# The planner's own statistics: a real count would read the whole table.
+BY_STATE = sa.text(
+    """/* metrics: about how many deliveries are in which state */
+    SELECT s.state, round(greatest(c.reltuples, 0) * s.share) AS about
+    FROM pg_class c CROSS JOIN LATERAL (
+        SELECT unnest(t.most_common_vals::text::text[]) AS state, unnest(t.most_common_freqs) AS share
+        FROM pg_stats t WHERE t.schemaname = current_schema() AND t.tablename = 'deliveries' AND t.attname = 'state') AS s
+    WHERE c.oid = to_regclass('deliveries')"""
+)
+
+BEATS = sa.text(
+    """/* metrics: signs of life */
+    SELECT (SELECT extract(epoch FROM now() - at) FROM heartbeats WHERE name = 'tick') AS tick_age,
+        (SELECT count(*) FROM heartbeats WHERE name LIKE 'deliver:%' AND at > now() - interval '60 s') AS workers,
+        (SELECT count(*) FROM (SELECT FROM events WHERE routed_at IS NULL LIMIT 100000) AS counted) AS unrouted"""
+)
+
+
+class Metrics(Collector):
+    """Asks Postgres at each scrape."""
+
+    def __init__(self, engine: Callable[[], sa.Engine]) -> None:
+        self._engine = engine
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield every number."""
+        with self._engine().connect() as connection:
+            waiting = connection.execute(WAITING).all()
+            states = connection.execute(BY_STATE).all()
+            beats = connection.execute(BEATS).one()
+        yield from _profiles(waiting)
+        about = GaugeMetricFamily(
+            "waybill_deliveries_estimate", "Deliveries by stored state, by the planner's estimate", labels=["state"]
+        )
+        for row in states:
+            about.add_metric([row.state], float(row.about))
+        yield about
+        yield _one("waybill_workers", "Deliver workers that gave a sign of life in the last minute", beats.workers)
+        yield _one("waybill_events_unrouted", "Events that no tick has taken up yet", beats.unrouted)
+        if beats.tick_age is not None:
+            yield _one("waybill_tick_age_seconds", "Time since the last tick", beats.tick_age)
+
+
+def _profiles(rows: Sequence[sa.Row[Any]]) -> Iterator[GaugeMetricFamily]:
+    numbers = {
+        "pending": GaugeMetricFamily(
+            "waybill_waiting", f"Deliveries that wait, counted up to {MOST_COUNTED}", labels=["profile"]
+        ),
+        "leased": GaugeMetricFamily("waybill_in_flight", "Deliveries under way", labels=["profile"]),
+        "oldest": GaugeMetricFamily(
+            "waybill_oldest_waiting_seconds", "How long the delivery that is due first has been due", labels=["profile"]
+        ),
+        "is_closed": GaugeMetricFamily(
+            "waybill_gate_closed", "1 while a profile is off, paused or its receiver at fault", labels=["profile"]
+        ),
+    }
+    for row in rows:
+        for name, family in numbers.items():
+            value = getattr(row, name)
+            family.add_metric([str(row.id)], max(0.0, float(value or 0)))
+    yield from numbers.values()
+
+
+def _one(name: str, words: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, words, value=float(value))

@@ -1,0 +1,214 @@
+"""Profile documents and the rows they stand for: the one way to change a profile, for PUT, import and admin form.
+
+The caller owns the transaction: commit, then ring; after Refused or Busy, roll back.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from exporters.base import RecordExporter
+from exporters.errors import UnknownKind
+from exporters.registry import record_exporter
+from models import routing
+from models.base import utc_now
+from models.by_hand import cancel_where
+from models.delivery import Delivery
+from models.profile import Gate, Profile
+from models.rules.mapping import Fault
+from models.sealed import Seal
+from web import installed
+from web.profiles.faults import Busy, Refused, is_storable, readable
+from web.profiles.head import Head, read_head
+from web.profiles.mappings import (
+    GivenMappings,
+    exporter_faults,
+    read_mappings,
+    sensitive_faults,
+    stored_rows,
+)
+from web.profiles.routes import GivenRoutes, read_routes, store_routes, switches_on
+from web.profiles.settings import GivenSettings, address_faults, read_settings, stored_form
+from web.profiles.shown import document_of
+from web.profiles.switching import lock_alone
+
+__all__ = ["Busy", "Fault", "Refused", "Saved", "delete", "document_of", "find", "save"]
+
+log = logging.getLogger(__name__)
+
+NAME_LOCK = 5_714_013
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A stored profile. warnings never stopped the save."""
+
+    profile: Profile
+    created: bool
+    warnings: Sequence[Fault] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """A whole document, read."""
+
+    head: Head
+    settings: GivenSettings
+    mappings: GivenMappings
+    routes: GivenRoutes
+
+
+def save(
+    session: Session,
+    document: object,
+    *,
+    actor: str,
+    name: str | None = None,
+    profile: Profile | None = None,
+    must_be_new: bool = False,
+) -> Saved:
+    """Store a document. Raises Refused with every fault and its place, Busy when switching on must wait.
+
+    name is what the caller calls the profile: a document that says otherwise is refused. profile is the one to change,
+    which may get another name by this. Without both, the document's own name decides: a profile of that name, in any
+    case, is changed, unless it must be new.
+    """
+    if not isinstance(document, Mapping):
+        raise Refused([Fault("", "Give a profile document: an object.")])
+    unreachable = address_faults(installed.guard(), document.get("settings"))
+    head = read_head(document, name=name)
+    target = _target(session, head, profile, must_be_new=must_be_new)
+    seal = installed.seal()
+    given = _read(document, head, target, seal)
+    faults = [*head.faults, *unreachable, *given.settings.faults, *given.mappings.faults, *given.routes.faults]
+    if faults or given.settings.origin is None:
+        raise Refused(faults)
+    saved = _store(session, given, target, seal, given.settings.origin)
+    log.info("profile.saved", extra={"profile_id": saved.profile.id, "is_new": saved.created, "actor": actor})
+    return saved
+
+
+def find(session: Session, name: str) -> Profile | None:
+    """Give the living profile of this name, in any case."""
+    if not is_storable(name):
+        return None
+    return session.scalars(
+        sa.select(Profile).where(
+            sa.func.lower(Profile.name) == sa.func.lower(name.strip()), Profile.deleted_at.is_(None)
+        )
+    ).one_or_none()
+
+
+def delete(session: Session, profile: Profile, *, actor: str) -> int:
+    """End a profile. Open deliveries are cancelled in the actor's name, history stays, the name is free again.
+
+    Returns how many were cancelled. Raises Busy.
+    """
+    lock_alone(session)  # an intake that has read the routes already must not add a delivery behind our back
+    cancelled = cancel_where(
+        session, Delivery.profile_id == profile.id, reason=f"cancelled by {actor}: profile deleted"
+    )
+    for route in profile.routes:
+        route.enabled = False
+    profile.deleted_at = utc_now()
+    profile.version += 1
+    log.info("profile.deleted", extra={"profile_id": profile.id, "cancelled": cancelled, "actor": actor})
+    return cancelled
+
+
+def _target(session: Session, head: Head, profile: Profile | None, *, must_be_new: bool) -> Profile | None:
+    """Find the profile that the document changes, locked to the end of the transaction; None: a new one."""
+    if not head.name or not is_storable(head.name):
+        return profile
+    session.execute(sa.select(sa.func.pg_advisory_xact_lock(NAME_LOCK, sa.func.hashtext(sa.func.lower(head.name)))))
+    named = find(session, head.name)
+    if named is not None and (must_be_new or (profile is not None and named.id != profile.id)):
+        head.fault("name", "There is a profile with this name already.")
+    target = named if profile is None and not must_be_new else profile
+    if target is not None:
+        # No FOR UPDATE: that would block the intake, whose new deliveries refer to this row.
+        session.refresh(target, with_for_update={"key_share": True})
+    return target
+
+
+def _read(document: Mapping[Any, Any], head: Head, target: Profile | None, seal: Seal) -> _Given:
+    kind = _kind(head, target)
+    settings = GivenSettings()
+    if kind is not None:
+        settings = read_settings(kind.Settings, document.get("settings"), profile=target, seal=seal)
+    mappings = read_mappings(document.get("mappings"), profile=target, seal=seal, origin=settings.origin)
+    if kind is not None and settings.model is not None:
+        mappings.faults += exporter_faults(mappings, kind, settings.model)
+    if head.enabled and document.get("pciDocument") is None:
+        mappings.faults += sensitive_faults(mappings)
+    return _Given(head, settings, mappings, read_routes(document.get("routes")))
+
+
+def _kind(head: Head, target: Profile | None) -> type[RecordExporter] | None:
+    if any(fault.path == "exportType" for fault in head.faults):
+        return None
+    wanted = head.export_type or (target.export_type if target is not None else None)
+    if wanted is None:
+        head.fault("exportType", "Give the export type, such as postback.")
+        return None
+    if target is not None and wanted != target.export_type:
+        head.fault("exportType", f'It cannot be changed from "{target.export_type}"; make a new profile.')
+        return None
+    try:
+        return record_exporter(wanted)
+    except UnknownKind as error:
+        head.fault("exportType", readable(str(error)))
+        return None
+
+
+def _store(session: Session, given: _Given, target: Profile | None, seal: Seal, origin: str) -> Saved:
+    head, model = given.head, given.settings.model
+    assert model is not None  # noqa: S101 -- without faults there is a model
+    goes_on = head.enabled and (target is None or not target.enabled or switches_on(target, given.routes.keys))
+    if goes_on:
+        lock_alone(session)
+    profile = target if target is not None else _new(session, head)
+    retimed = target is not None and (head.interval_minutes, head.delay_minutes) != (
+        profile.interval_minutes,
+        profile.delay_minutes,
+    )
+    _write_head(profile, head)
+    if target is None:
+        session.flush()  # its id is part of what seals the secrets
+    profile.settings = stored_form(model, profile_id=profile.id, seal=seal, origin=origin)
+    profile.mappings = stored_rows(given.mappings.rows, profile_id=profile.id, seal=seal, origin=origin)
+    store_routes(session, profile, given.routes.keys)
+    if target is not None:
+        profile.version += 1
+        session.flush()  # what follows is done by statements that read the rows
+        routing.release_held(session, profile.id)
+    if retimed:
+        routing.retime(session, profile)
+    if goes_on:
+        routing.backfill_later(session, profile.id, utc_now())
+    session.flush()  # what the database refuses is told here, not at the caller's commit
+    return Saved(profile, target is None, tuple(given.mappings.warnings))
+
+
+def _new(session: Session, head: Head) -> Profile:
+    profile = Profile(name=head.name, export_type=head.export_type, settings={}, version=1, gate=Gate())
+    session.add(profile)
+    return profile
+
+
+def _write_head(profile: Profile, head: Head) -> None:
+    profile.name = head.name
+    profile.enabled = head.enabled
+    profile.paused = head.paused
+    profile.interval_minutes = head.interval_minutes
+    profile.delay_minutes = head.delay_minutes
+    profile.time_zone = head.time_zone
+    profile.skip_completed_partials = head.skip_completed_partials
+    profile.pci_reference = head.pci_reference
+    profile.pci_valid_until = head.pci_valid_until

@@ -1,0 +1,159 @@
+"""The settings of a profile's exporter: checked by its settings model, secrets sealed, kept when not given anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import Any
+
+from pydantic import BaseModel, SecretStr, ValidationError
+
+from exporters.base import Settings
+from exporters.errors import AddressBlocked, BadSettings
+from exporters.fields import secret_names
+from exporters.guard import Guard
+from exporters.transfer import judge_target, origin
+from models.profile import Profile
+from models.rules.mapping import Fault
+from models.sealed import CannotOpen, Seal
+from models.secret_places import SEALED, is_sealed, settings_place
+from web.profiles.faults import is_storable, readable, unknown_keys
+
+AGAIN = "give the secret again"
+"""The words of every refusal to keep a stored secret."""
+
+_WORDS = {
+    "missing": "This is required.",
+    "extra_forbidden": "This key is unknown.",
+    "int_type": "Give a whole number.",
+    "int_parsing": "Give a whole number.",
+    "int_from_float": "Give a whole number.",
+    "float_type": "Give a number.",
+    "float_parsing": "Give a number.",
+    "bool_type": "Give true or false.",
+    "bool_parsing": "Give true or false.",
+    "string_type": "Give a text, in quotes.",
+}
+
+
+@dataclass(slots=True)
+class GivenSettings:
+    """What was read. model and origin are None when the settings have faults that hide them."""
+
+    model: Settings | None = None
+    origin: str | None = None
+    faults: list[Fault] = field(default_factory=list)
+
+
+def address_faults(guard: Guard, given: object) -> list[Fault]:
+    """Say whether the address in these settings may be dialled. May look its name up, so hold no lock meanwhile."""
+    url = given.get("url") if isinstance(given, Mapping) else None
+    if not isinstance(url, str):
+        return []
+    try:
+        judge_target(guard, url)
+    except AddressBlocked as blocked:
+        return [Fault("settings.url", f"{blocked}.")]
+    except BadSettings:
+        return []  # told when the settings are read
+    return []
+
+
+def read_settings(kind: type[Settings], given: object, *, profile: Profile | None, seal: Seal) -> GivenSettings:
+    """Check the settings of a document. Secrets that are left out are taken from the stored profile."""
+    if given is None:
+        given = {}
+    if not isinstance(given, Mapping):
+        return GivenSettings(faults=[Fault("settings", "Give an object.")])
+    read = GivenSettings(faults=list(unknown_keys(given, keys_of(kind), "settings")))
+    unstorable = [Fault(place, "This value cannot be stored.") for place in _unstorable(given, "settings")]
+    if unstorable:
+        read.faults += unstorable
+        return read
+    read.origin = _origin(given.get("url"))
+    whole = {key: value for key, value in given.items() if key in keys_of(kind)}
+    if profile is not None and read.origin is not None:
+        _keep_secrets(read, kind, whole, profile, seal, read.origin)
+    try:
+        read.model = kind.model_validate(whole)
+    except ValidationError as error:
+        read.faults += faults_of(error)
+    return read
+
+
+def keys_of(kind: type[BaseModel]) -> tuple[str, ...]:
+    """Give the settings' names as they stand in the document."""
+    return tuple(spec.alias or name for name, spec in kind.model_fields.items())
+
+
+def secret_keys(kind: type[BaseModel]) -> tuple[str, ...]:
+    """Give the document's names of the write-only settings."""
+    return tuple(kind.model_fields[name].alias or name for name in secret_names(kind))
+
+
+def stored_form(model: Settings, *, profile_id: int, seal: Seal, origin: str) -> dict[str, Any]:
+    """Write checked settings as they are stored: keys as in the document, secrets sealed for this profile and origin."""
+    stored: dict[str, Any] = {}
+    for key, value in model.model_dump(by_alias=True).items():
+        if isinstance(value, SecretStr):
+            sealed = seal.close(value.get_secret_value(), *settings_place(profile_id, key, origin))
+            stored[key] = {SEALED: sealed}
+        else:
+            stored[key] = value
+    return stored
+
+
+def faults_of(error: ValidationError) -> Iterator[Fault]:
+    """Say pydantic's findings in our words, each at its place. What was given is never repeated."""
+    for found in error.errors(include_url=False, include_input=False):
+        message = _WORDS.get(found["type"]) or readable(found["msg"].removeprefix("Value error, "))
+        yield Fault(_path(found["loc"]), message if message.endswith(".") else f"{message}.")
+
+
+def _path(loc: tuple[int | str, ...]) -> str:
+    parts: list[str] = []
+    for part in loc:
+        if isinstance(part, int):
+            parts.append(f"[{part}]")
+        elif not parts or parts[-1] != f".{part}":  # a tagged union names the tag, then the key: once is enough
+            parts.append(f".{readable(part)[:60]}")
+    path = "settings" + "".join(parts)
+    # the tag of successBody is no place of the document when another key is meant
+    return path.replace(".successBody.jsonPath.equals", ".successBody.equals")
+
+
+def _origin(url: object) -> str | None:
+    if not isinstance(url, str):
+        return None
+    try:
+        return origin(url)
+    except BadSettings:
+        return None
+
+
+def _keep_secrets(
+    read: GivenSettings, kind: type[Settings], whole: dict[str, Any], profile: Profile, seal: Seal, target: str
+) -> None:
+    for key in secret_keys(kind):
+        stored = profile.settings.get(key)
+        if key in whole or not isinstance(stored, dict) or not is_sealed(stored):
+            continue
+        try:
+            whole[key] = seal.open(stored[SEALED], *settings_place(profile.id, key, target))
+        except CannotOpen:
+            message = f"{AGAIN}: the stored one is bound to another address, or its key is gone."
+            read.faults.append(Fault(f"settings.{key}", message))
+
+
+def _unstorable(value: object, place: str) -> Iterator[str]:
+    if (isinstance(value, str) and not is_storable(value)) or (isinstance(value, float) and not isfinite(value)):
+        yield place
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            if not is_storable(str(key)):
+                yield place
+            yield from _unstorable(inner, f"{place}.{readable(str(key))[:60]}")
+    elif isinstance(value, list | tuple):
+        for index, inner in enumerate(value):
+            yield from _unstorable(inner, f"{place}[{index}]")
