@@ -59,16 +59,16 @@ Answer = Callable[[asyncio.StreamWriter, Seen, str], Awaitable[None]]
 
 
 class Receiver:
-    """A real HTTP server in a thread of its own. tls: the context of an HTTPS one."""
+    """A real HTTP server in a thread of its own. tls: the context of an HTTPS one; port 0: any that is free."""
 
-    def __init__(self, *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, *, tls: ssl.SSLContext | None = None, port: int = 0) -> None:
         self.seen: list[Seen] = []
         self.connections = 0
         self._tls = tls
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._is_ready = threading.Event()
-        self.port = 0
+        self.port = port
 
     def url(self, path: str = "ok", *, host: str = "127.0.0.1") -> str:
         return f"{'https' if self._tls else 'http'}://{host}:{self.port}/{path}"
@@ -93,7 +93,7 @@ class Receiver:
 
     async def _serve(self) -> None:
         self._stop = asyncio.Event()
-        server = await asyncio.start_server(self._talk, "127.0.0.1", 0, ssl=self._tls, backlog=512)
+        server = await asyncio.start_server(self._talk, "127.0.0.1", self.port, ssl=self._tls, backlog=512)
         self.port = server.sockets[0].getsockname()[1]
         self._is_ready.set()
         await self._stop.wait()
