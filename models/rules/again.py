@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 LONGEST_RETRY_AFTER = timedelta(hours=24)
-_ENOUGH = 40  # doublings: far beyond any cap, and no overflow
+_ENOUGH = 20  # doublings: beyond any cap (a day) even from a second, and no overflow from an hour
 
 
 @dataclass(frozen=True, slots=True)

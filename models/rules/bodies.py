@@ -8,6 +8,8 @@ from typing import Any
 from models.rules.event_document import EventFault, NotJson, decode
 
 MOST_BODY_BYTES = 32 * 1024 * 1024
+MOST_MEMBERS = 1_000
+_SPACE = " \t\r\n"  # what JSON calls white space
 
 
 class UnreadableBody(Exception):
@@ -15,17 +17,22 @@ class UnreadableBody(Exception):
 
 
 def unpack(raw: bytes) -> bytes:
-    """Unpack a gzip body. Raises UnreadableBody, also when it grows beyond 32 MiB."""
-    inflate = zlib.decompressobj(wbits=31)
-    try:
-        body = inflate.decompress(raw, MOST_BODY_BYTES)
-    except zlib.error as error:
-        raise UnreadableBody("the body is not gzip") from error
-    if inflate.unconsumed_tail:
-        raise UnreadableBody("the body is larger than 32 MiB unpacked")
-    if not inflate.eof:
-        raise UnreadableBody("the gzip body breaks off")
-    return body
+    """Unpack a gzip body, of several members, too. Raises UnreadableBody, also when it grows beyond 32 MiB."""
+    body = bytearray()
+    for _ in range(MOST_MEMBERS):
+        inflate = zlib.decompressobj(wbits=31)
+        try:
+            body += inflate.decompress(raw, MOST_BODY_BYTES - len(body) + 1)
+        except zlib.error as error:
+            raise UnreadableBody("the body is not gzip, or not all of it") from error
+        if len(body) > MOST_BODY_BYTES:
+            raise UnreadableBody("the body is larger than 32 MiB unpacked")
+        if not inflate.eof:
+            raise UnreadableBody("the gzip body breaks off")
+        raw = inflate.unused_data
+        if not raw:
+            return bytes(body)
+    raise UnreadableBody(f"the gzip body has more than {MOST_MEMBERS} members")
 
 
 def read_body(raw: bytes, *, lines: bool) -> list[Any]:
@@ -38,24 +45,25 @@ def read_body(raw: bytes, *, lines: bool) -> list[Any]:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UnreadableBody(f"the body is not UTF-8: byte {error.start} cannot be read") from error
-    if not text.strip():
+    if not text.strip(_SPACE):
         raise UnreadableBody("the body is empty")
     if lines:
-        return [_line(line) for line in text.split("\n") if line.strip()]
+        return [_line(line) for line in text.split("\n") if line.strip(_SPACE)]
     try:
         document = decode(text)
     except (ValueError, RecursionError) as error:
         raise UnreadableBody(f"the body is not JSON: {_why(error)}") from error
     if isinstance(document, list):
         return document
-    if not isinstance(document, dict | NotJson):
+    is_object = isinstance(document, dict) or (isinstance(document, NotJson) and text.lstrip(_SPACE).startswith("{"))
+    if not is_object:
         raise UnreadableBody("the body must be an event or an array of events")
     return [document]
 
 
 def _line(line: str) -> Any:
     try:
-        return decode(line.strip())
+        return decode(line)
     except (ValueError, RecursionError) as error:
         return EventFault("", f"the line is not JSON: {_why(error)}")
 

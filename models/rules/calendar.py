@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 _DUE = """CASE WHEN {interval} = 0 THEN {accepted} + make_interval(mins => {delay})
-    ELSE to_timestamp(ceil(extract(epoch FROM {accepted}) / (60 * ({interval} + {delay}))) * 60 * ({interval} + {delay}))
-    END"""
-# The same rule as `due_at`, in SQL.
+    ELSE date_bin(make_interval(mins => {interval} + {delay}), {accepted} - interval '1 microsecond',
+        timestamptz '1970-01-01 00:00Z') + make_interval(mins => {interval} + {delay}) END"""
+# The same rule as `due_at`, in SQL: the multiple before the microsecond before, and one period on. Whole numbers only.
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -21,6 +21,9 @@ from models.rules.customer_types import CustomerType, UnknownCustomerType
 MOST_BYTES = 256 * 1024
 MOST_DEPTH = 20
 MOST_KEY = 200
+MOST_DIGITS = 100
+MOST_EMAIL = 320
+MOST_PHONE = 100
 
 _TOP = frozenset({"eventId", "customerType", "occurredAt", "testCard", "order"})
 _DUMP = msgspec.json.Encoder(decimal_format="number")
@@ -39,11 +42,16 @@ class CardData(EventFault):
     """The event holds a card number, a security code or the like; its content must be kept nowhere."""
 
 
-@dataclass(frozen=True, slots=True)
 class NotJson:
-    """Stands in a decoded document where strict JSON was broken: a key given twice, NaN."""
+    """Stands in a decoded document for what is refused there: a key given twice, NaN, an endless number.
 
-    message: str
+    No dataclass, and nothing else that msgspec would write: an order that holds one cannot be dumped.
+    """
+
+    __slots__ = ("message",)
+
+    def __init__(self, message: str) -> None:
+        self.message = message
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +88,28 @@ def _unique(pairs: list[tuple[str, Any]]) -> Any:
         return found
     seen: set[str] = set()
     twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]  # add() gives None on purpose
-    return NotJson(f'the key "{twice[:80]}" is given twice')
+    return NotJson(f'the key "{_safe(twice)}" is given twice')
 
 
-def _whole(text: str) -> int | Decimal:
-    return int(text) if len(text) < 19 else Decimal(text)
+def _whole(text: str) -> int | Decimal | NotJson:
+    return int(text) if len(text) < 19 else _exact(text)
+
+
+def _exact(text: str) -> Decimal | NotJson:
+    """Read a number to its last digit; 1e999999 is short here and a megabyte wherever it is written out."""
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        return NotJson(_ENDLESS)
+    return NotJson(_ENDLESS) if len(text) > MOST_DIGITS or abs(number.adjusted()) > MOST_DIGITS else number
+
+
+_ENDLESS = f"is a number of more than {MOST_DIGITS} digits"
 
 
 decode: Callable[[str], Any] = json.JSONDecoder(
     object_pairs_hook=_unique,
-    parse_float=Decimal,
+    parse_float=_exact,
     parse_int=_whole,
     parse_constant=lambda name: NotJson(f"{name} is not JSON"),
 ).decode
@@ -139,7 +159,8 @@ def _customer_type(value: Any) -> CustomerType:
     try:
         return customer_types.parse(value)
     except UnknownCustomerType as error:
-        raise EventFault("customerType", str(error)) from error
+        message = str(error) if _safe(value[:80]) != _HIDDEN else "is not a customer type"
+        raise EventFault("customerType", message) from error
 
 
 def _occurred_at(value: Any, now: datetime, zone: ZoneInfo) -> datetime:
@@ -156,12 +177,20 @@ def _occurred_at(value: Any, now: datetime, zone: ZoneInfo) -> datetime:
 
 
 def _printable(path: str, text: str) -> None:
+    message = _unfit(text)
+    if message:
+        raise EventFault(path, message)
+
+
+def _unfit(text: str) -> str | None:
+    """Say why Postgres cannot keep a text."""
     if "\x00" in text:
-        raise EventFault(path, "holds a NUL character")
+        return "holds a NUL character"
     try:
         text.encode()
-    except UnicodeEncodeError as error:
-        raise EventFault(path, "holds half of a surrogate pair, which is no character") from error
+    except UnicodeEncodeError:
+        return "holds half of a surrogate pair, which is no character"
+    return None
 
 
 def _take_apart(
@@ -189,8 +218,8 @@ def _take_apart(
         order_key=order_key,
         order_id=order_id,
         customer_id=_id(order, "customerId"),
-        email=_text(order, "emailAddress"),
-        phone=_text(order, "phoneNumber"),
+        email=_if_short(_text(order, "emailAddress"), MOST_EMAIL),
+        phone=_if_short(_text(order, "phoneNumber"), MOST_PHONE),
         first_name=_text(order, "firstName"),
         last_name=_text(order, "lastName"),
         campaign_id=_id(order, "campaignId"),
@@ -206,45 +235,46 @@ def _take_apart(
 def _dump(order: dict[str, Any]) -> str:
     try:
         text = _DUMP.encode(order)
-    except (TypeError, NotImplementedError) as error:
-        raise EventFault(*_broken(order, "order")) from error
-    except (UnicodeEncodeError, RecursionError, ValueError) as error:
-        message = "is nested too deeply" if isinstance(error, RecursionError) else "holds half of a surrogate pair"
-        raise EventFault("order", message) from error
+    except (TypeError, ValueError, RecursionError) as error:
+        raise _find_fault(order, "order") or EventFault("order", "cannot be read") from error
     if len(text) > MOST_BYTES:
         raise EventFault("order", f"is larger than {MOST_BYTES // 1024} KiB")
-    if b"\\u0000" in text:
-        raise EventFault("order", "holds a NUL character")
-    if text.count(b"{") + text.count(b"[") > MOST_DEPTH and _depth(order, MOST_DEPTH) > MOST_DEPTH:
-        raise EventFault("order", f"is nested deeper than {MOST_DEPTH} levels")
+    # Both are wider than what is refused, and never narrower: a hit only starts the walk.
+    if b"\\u0000" in text or text.count(b"{") + text.count(b"[") > MOST_DEPTH:
+        fault = _find_fault(order, "order")
+        if fault is not None:
+            raise fault
     return text.decode()
 
 
-def _broken(value: Any, path: str) -> tuple[str, str]:
-    """Find the NotJson inside a value: its path and its message."""
+def _find_fault(value: Any, path: str, left: int = MOST_DEPTH) -> EventFault | None:
+    """Find the first value or key in an order that cannot be kept."""
     if isinstance(value, NotJson):
-        return path, value.message
-    steps: list[tuple[str, Any]] = []
+        return EventFault(path, value.message)
+    if isinstance(value, str):
+        message = _unfit(value)
+        return EventFault(path, message) if message else None
+    if not isinstance(value, dict | list):
+        return None
+    if not left:
+        return EventFault("order", f"is nested deeper than {MOST_DEPTH} levels")
     if isinstance(value, dict):
+        if message := next(filter(None, map(_unfit, value)), None):
+            return EventFault(path, f"a key {message}")
         steps = [(f"{path}.{_safe(key)}", item) for key, item in value.items()]
-    elif isinstance(value, list):
+    else:
         steps = [(f"{path}[{index}]", item) for index, item in enumerate(value)]
-    for step, item in steps:
-        found = _broken(item, step)
-        if found[1]:
-            return found
-    return path, ""
+    return next((found for step, item in steps if (found := _find_fault(item, step, left - 1))), None)
 
 
-def _depth(value: Any, left: int) -> int:
-    if left < 0 or not isinstance(value, dict | list):
-        return 0
-    inner = value.values() if isinstance(value, dict) else value
-    return 1 + max((_depth(item, left - 1) for item in inner), default=0)
+_HIDDEN = "(hidden)"
 
 
 def _safe(key: str) -> str:
-    return key[:80].encode("ascii", "replace").decode()
+    """Show a key somebody else made up: short, printable, and never what may be a card number."""
+    if sum(map(str.isdigit, key)) >= 12:
+        return _HIDDEN
+    return "".join(char if " " <= char <= "~" else "?" for char in key[:80])
 
 
 def _text(order: dict[str, Any], key: str) -> str | None:
@@ -254,6 +284,11 @@ def _text(order: dict[str, Any], key: str) -> str | None:
     if isinstance(value, int | Decimal) and not isinstance(value, bool):
         return format(value, "f") if isinstance(value, Decimal) else str(value)
     return None
+
+
+def _if_short(text: str | None, most: int) -> str | None:
+    """Leave out what is no address and no number: the records are found by it through an index, the snapshot keeps it."""
+    return text if text is None or len(text) <= most else None
 
 
 def _id(order: dict[str, Any], key: str) -> str | None:
