@@ -14,8 +14,9 @@ from models.profile import Profile
 
 OPEN_STATES = ("pending", "leased", "held")
 
-_IS_TEST = sa.exists().where(Event.id == Delivery.event_id, Event.test_card)
-_IS_DELETED = sa.exists().where(Profile.id == Delivery.profile_id, Profile.deleted_at.is_not(None))
+# Correlated by hand: the statement around it may read events and profiles itself.
+_IS_TEST = sa.exists().where(Event.id == Delivery.event_id, Event.test_card).correlate(Delivery)
+_IS_DELETED = sa.exists().where(Profile.id == Delivery.profile_id, Profile.deleted_at.is_not(None)).correlate(Delivery)
 _IS_LEASED = Delivery.state == "leased"
 
 MAY_BE_SENT_AGAIN = sa.and_(~_IS_LEASED, ~_IS_TEST, ~_IS_DELETED)

@@ -11,6 +11,7 @@ from models.base import db, engine_options
 from models.rules.bodies import MOST_BODY_BYTES
 from web.admin import init_admin
 from web.api import init_api
+from web.cli import init_cli
 from web.guard import init_guard
 from web.health import init_health
 from web.installed import init_installed
@@ -36,5 +37,6 @@ def create_app(config: Config) -> Flask:
     init_admin(app)
     init_api(app)
     init_health(app)
-    assert tables.ALL
+    init_cli(app)
+    assert tables.ALL  # noqa: S101 -- the import is what counts
     return app

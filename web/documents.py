@@ -94,11 +94,12 @@ class _Plain(yaml.SafeLoader):
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        event: Any = self.peek_event()  # type: ignore[no-untyped-call]  # PyYAML's own
+        event = self.peek_event()  # type: ignore[no-untyped-call]  # PyYAML's own
+        mark: Any = getattr(event, "start_mark", None)
         if isinstance(event, yaml.AliasEvent):
-            raise yaml.constructor.ConstructorError(None, None, "aliases are not taken", event.start_mark)
+            raise yaml.constructor.ConstructorError(None, None, "aliases are not taken", mark)
         if getattr(event, "tag", None) is not None:
-            raise yaml.constructor.ConstructorError(None, None, "tags are not taken", event.start_mark)
+            raise yaml.constructor.ConstructorError(None, None, "tags are not taken", mark)
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 -- PyYAML's own

@@ -10,7 +10,7 @@ from models.mapping_rows import UnreadableMappings, read_rows
 from models.profile import Mapping, Profile
 from models.secret_places import is_sealed
 from web.profiles import routes
-from web.profiles.settings import secret_keys
+from web.profiles.settings import keys_of, secret_keys
 
 
 def document_of(profile: Profile) -> dict[str, Any]:
@@ -38,11 +38,14 @@ def _pci_document(profile: Profile) -> dict[str, str] | None:
 
 
 def _settings(profile: Profile) -> dict[str, Any]:
+    shown = {key: value for key, value in profile.settings.items() if not is_sealed(value)}
     try:
-        hidden = secret_keys(record_exporter(profile.export_type).Settings)
+        kind = record_exporter(profile.export_type).Settings
     except UnknownKind:
-        hidden = ()
-    return {key: value for key, value in profile.settings.items() if key not in hidden and not is_sealed(value)}
+        return shown
+    # in the order of the settings model: the database keeps keys in an order of its own
+    order = [key for key in keys_of(kind) if key not in secret_keys(kind)]
+    return {key: shown[key] for key in order if key in shown}
 
 
 def _mappings(profile: Profile) -> list[dict[str, object]]:

@@ -1,0 +1,77 @@
+"""`deliveries replay`: send again what the filters match."""
+
+from __future__ import annotations
+
+import sys
+import time
+from zoneinfo import ZoneInfo
+
+import click
+from flask.cli import AppGroup
+
+from models import replay
+from models.base import db
+from models.job import Job
+from web import installed
+from web.api.queries import STATES
+from web.api.replay import read_filters
+from web.cli.terminal import ACTOR, bar
+
+deliveries = AppGroup("deliveries", help="Deliveries of postback profiles.")
+
+LOOK_EVERY_SECONDS = 0.5
+
+
+@deliveries.command("replay")
+@click.option("--profile", help="Only of the profile of this name.")
+@click.option("--state", type=click.Choice(STATES), help="Only those in this state.")
+@click.option("--customer-id", help="Only of this customer.")
+@click.option("--event-id", help="Only of this event.")
+@click.option("--from", "since", help="Only of events accepted at or after this time.")
+@click.option("--to", "until", help="Only of events accepted before this time.")
+@click.option("--dry-run", is_flag=True, help="Count, and change nothing.")
+def replay_deliveries(
+    profile: str | None,
+    state: str | None,
+    customer_id: str | None,
+    event_id: str | None,
+    since: str | None,
+    until: str | None,
+    *,
+    dry_run: bool,
+) -> None:
+    """Send deliveries again, under the same keys, and wait until all are due."""
+    given = {
+        "profile": profile,
+        "state": state,
+        "customerId": customer_id,
+        "eventId": event_id,
+        "from": since,
+        "to": until,
+    }
+    filters, faults = read_filters(given, ZoneInfo(installed.config().account_time_zone))
+    if faults:
+        raise click.ClickException("; ".join(f"--{fault.path}: {fault.message}" for fault in faults))
+    matched = replay.count(db.session(), filters)
+    if dry_run or not matched:
+        click.echo(f"{matched} deliveries match.")
+        return
+    job_id = replay.start(db.session(), filters, actor=ACTOR, matched=matched).id
+    db.session.commit()
+    installed.ring()
+    _wait(job_id, matched)
+
+
+def _wait(job_id: int, total: int) -> None:
+    with bar() as progress:
+        task = progress.add_task("sent again", total=total)
+        while True:
+            job = db.session.get_one(Job, job_id)
+            state, done, error = job.state, job.done, job.error
+            db.session.rollback()
+            progress.update(task, completed=done)
+            if state in {"done", "failed"}:
+                break
+            time.sleep(LOOK_EVERY_SECONDS)
+    click.echo(f"{done} deliveries are due again." if state == "done" else f"The job failed: {error}")
+    sys.exit(0 if state == "done" else 1)
