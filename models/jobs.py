@@ -28,7 +28,20 @@ def run_one_batch(engine: sa.Engine) -> bool:
         ).one_or_none()
         if job is None:
             return False
-        if KINDS[job.kind](session, job):
+        try:
+            with session.begin_nested():
+                has_more = KINDS[job.kind](session, job)
+        except (
+            sa.exc.OperationalError,
+            sa.exc.InterfaceError,
+        ):  # no connection, no lock in time: the next tick goes on with it
+            raise
+        except Exception:  # it would fail for ever, and no other job would ever begin
+            log.exception("job.failed", extra={"job_id": job.id, "kind": job.kind})
+            job.state, job.finished_at = "failed", sa.func.now()
+            job.error = "it cannot be carried out; the log says why"
+            return True
+        if has_more:
             job.state = "running"
         else:
             job.state, job.finished_at = "done", sa.func.now()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -36,25 +37,35 @@ NAME_PRODUCTS = sa.text(
     ON CONFLICT (product_id) DO UPDATE SET name = coalesce(excluded.name, p.name), sku = coalesce(excluded.sku, p.sku)"""
 )
 
+
+def _later_wins(table: str, seen: str, *columns: str) -> str:
+    """Give the SET of an upsert in which a later event's values win, an older one's only fill what is empty."""
+    return ",\n        ".join(
+        f"{name} = CASE WHEN excluded.{seen} >= {table}.{seen} THEN coalesce(excluded.{name}, {table}.{name})"
+        f" ELSE coalesce({table}.{name}, excluded.{name}) END"
+        for name in columns
+    )
+
+
+_NEWER_CUSTOMER = _later_wins("c", "last_seen_at", "email", "phone", "phone_digits", "first_name", "last_name")
+_NEWER_ORDER = _later_wins(
+    "o", "last_event_at", "order_id", "customer_id", "campaign_id", "order_status", "order_total", "currency_code"
+)
+
 UPSERT_CUSTOMERS = sa.text(
-    """/* records: customers; an older event never overwrites what a later one said */
+    f"""/* records: customers */
     INSERT INTO customers AS c (customer_id, email, phone, phone_digits, first_name, last_name, last_seen_at)
     SELECT n.customer_id, n.email, n.phone, n.phone_digits, n.first_name, n.last_name, n.seen
     FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS n (customer_id text, email text, phone text, phone_digits text,
         first_name text, last_name text, seen timestamptz)
     ORDER BY n.customer_id
     ON CONFLICT (customer_id) DO UPDATE SET
-        email = coalesce(excluded.email, c.email),
-        phone = coalesce(excluded.phone, c.phone),
-        phone_digits = coalesce(excluded.phone_digits, c.phone_digits),
-        first_name = coalesce(excluded.first_name, c.first_name),
-        last_name = coalesce(excluded.last_name, c.last_name),
-        last_seen_at = excluded.last_seen_at
-    WHERE excluded.last_seen_at >= c.last_seen_at"""
+        {_NEWER_CUSTOMER},
+        last_seen_at = greatest(c.last_seen_at, excluded.last_seen_at)"""  # noqa: S608 -- constants of ours
 )
 
 UPSERT_ORDERS = sa.text(
-    """/* records: orders; what once was a test or complete stays so */
+    f"""/* records: orders; what once was a test or complete stays so */
     INSERT INTO orders AS o (order_key, order_id, customer_id, campaign_id, order_status, order_total, currency_code,
         test_card, completed_at, last_event_at)
     SELECT n.order_key, n.order_id, n.customer_id, n.campaign_id, n.order_status, n.order_total, n.currency_code,
@@ -64,34 +75,32 @@ UPSERT_ORDERS = sa.text(
         completes boolean, seen timestamptz)
     ORDER BY n.order_key
     ON CONFLICT (order_key) DO UPDATE SET
-        order_id = coalesce(excluded.order_id, o.order_id),
-        customer_id = excluded.customer_id,
-        campaign_id = coalesce(excluded.campaign_id, o.campaign_id),
-        order_status = coalesce(excluded.order_status, o.order_status),
-        order_total = coalesce(excluded.order_total, o.order_total),
-        currency_code = coalesce(excluded.currency_code, o.currency_code),
+        {_NEWER_ORDER},
         test_card = o.test_card OR excluded.test_card,
         completed_at = coalesce(o.completed_at, excluded.completed_at),
         last_event_at = greatest(o.last_event_at, excluded.last_event_at)
-    RETURNING order_key, test_card"""
+    RETURNING order_key, test_card"""  # noqa: S608 -- constants of ours
 )
 
+# Few keys, however many people: each advisory lock takes a place in the server's lock table, which is small.
 LOCK_PEOPLE = sa.text(
     """/* records: two batches must not both invent a number for one person */
-    SELECT pg_advisory_xact_lock(5714012, k) FROM (SELECT DISTINCT hashtext(p) AS k FROM unnest(CAST(:people AS text[]))
-        AS p ORDER BY 1) AS keys"""
+    SELECT pg_advisory_xact_lock(5714012, k) FROM (SELECT DISTINCT hashtext(p) & 127 AS k
+        FROM unnest(CAST(:people AS text[])) AS p ORDER BY 1) AS keys"""
 )
 
 FIND_BY_EMAIL = sa.text(
-    """/* records: the customer seen last with an e-mail address */
-    SELECT DISTINCT ON (lower(email)) lower(email) AS person, customer_id FROM customers
-    WHERE lower(email) = ANY(CAST(:people AS text[])) ORDER BY lower(email), last_seen_at DESC"""
+    """/* records: the customer seen last with an e-mail address; only Postgres knows how the index folds letters */
+    SELECT n.person, c.customer_id, c.last_seen_at FROM unnest(CAST(:people AS text[])) AS n (person)
+    CROSS JOIN LATERAL (SELECT customer_id, last_seen_at FROM customers WHERE lower(email) = lower(n.person)
+        ORDER BY last_seen_at DESC LIMIT 1) AS c"""
 )
 
 FIND_BY_PHONE = sa.text(
     """/* records: the customer seen last with a phone number */
-    SELECT DISTINCT ON (phone_digits) phone_digits AS person, customer_id FROM customers
-    WHERE phone_digits = ANY(CAST(:people AS text[])) ORDER BY phone_digits, last_seen_at DESC"""
+    SELECT n.person, c.customer_id, c.last_seen_at FROM unnest(CAST(:people AS text[])) AS n (person)
+    CROSS JOIN LATERAL (SELECT customer_id, last_seen_at FROM customers WHERE phone_digits = n.person
+        ORDER BY last_seen_at DESC LIMIT 1) AS c"""
 )
 
 NEW_NUMBERS = sa.text("SELECT 'w-' || nextval('customer_numbers') FROM generate_series(1, :count)")
@@ -143,12 +152,11 @@ def _name_products(connection: sa.Connection, events: Iterable[NewEvent]) -> Non
 
 
 def _customers(connection: sa.Connection, events: Sequence[NewEvent]) -> list[str]:
-    """Upsert the customers. Those with a number come first, so that the nameless of the same batch find them."""
-    _upsert_customers(connection, [(event, event.customer_id) for event in events if event.customer_id is not None])
-    nameless = [event for event in events if event.customer_id is None]
-    found = _find_people(connection, nameless) if nameless else {}
-    _upsert_customers(connection, [(event, found[event.event_key]) for event in nameless])
-    return [event.customer_id or found[event.event_key] for event in events]
+    """Say whose each event is and upsert the customers: by one statement, ordered, so that batches never deadlock."""
+    found = _find_people(connection, events) if any(event.customer_id is None for event in events) else {}
+    customer_ids = [event.customer_id or found[event.event_key] for event in events]
+    _upsert_customers(connection, list(zip(events, customer_ids, strict=True)))
+    return customer_ids
 
 
 def _upsert_customers(connection: sa.Connection, events: Sequence[tuple[NewEvent, str]]) -> None:
@@ -158,8 +166,7 @@ def _upsert_customers(connection: sa.Connection, events: Sequence[tuple[NewEvent
         _fill(row, event, ("email", "phone", "first_name", "last_name"))
         row["phone_digits"] = _digits(row["phone"])
         row["seen"] = event.occurred_at
-    if rows:
-        connection.execute(UPSERT_CUSTOMERS, {"rows": as_json(list(rows.values()))})
+    connection.execute(UPSERT_CUSTOMERS, {"rows": as_json(list(rows.values()))})
 
 
 def _fill(row: dict[str, Any], event: NewEvent, names: Iterable[str]) -> None:
@@ -176,24 +183,52 @@ def _digits(phone: str | None) -> str | None:
 def _find_people(connection: sa.Connection, events: Sequence[NewEvent]) -> dict[str, str]:
     """Say whose each event without a customerId is: found by e-mail, else by phone, else a number of Waybill's own.
 
-    Returns event key -> customer id.
+    Whom the batch names itself is found, too. Returns event key -> customer id.
     """
-    emails = [event.email.lower() for event in events if event.email]
-    phones = [digits for event in events if (digits := _digits(event.phone))]
-    connection.execute(LOCK_PEOPLE, {"people": emails + phones})
-    by_email: dict[str, str] = dict(connection.execute(FIND_BY_EMAIL, {"people": emails}).tuples().all())
-    by_phone: dict[str, str] = dict(connection.execute(FIND_BY_PHONE, {"people": phones}).tuples().all())
-    numbers = iter(connection.scalars(NEW_NUMBERS, {"count": len(events)}).all())
-    found: dict[str, str] = {}
+    nameless = [event for event in events if event.customer_id is None]
+    emails = {event.email for event in nameless if event.email}
+    phones = {digits for event in nameless if (digits := _digits(event.phone))}
+    people = [email.lower() for email in emails] + list(phones)
+    connection.execute(LOCK_PEOPLE, {"people": people})
+    by_email, by_phone = _People(), _People()
+    for email, customer_id, seen in connection.execute(FIND_BY_EMAIL, {"people": list(emails)}):
+        by_email.see(email.lower(), customer_id, seen)
+    for phone, customer_id, seen in connection.execute(FIND_BY_PHONE, {"people": list(phones)}):
+        by_phone.see(phone, customer_id, seen)
     for event in events:
+        if event.customer_id is not None:
+            by_email.see((event.email or "").lower(), event.customer_id, event.occurred_at)
+            by_phone.see(_digits(event.phone) or "", event.customer_id, event.occurred_at)
+    numbers = iter(connection.scalars(NEW_NUMBERS, {"count": len(nameless)}).all())
+    found: dict[str, str] = {}
+    for event in nameless:
         email, phone = (event.email or "").lower(), _digits(event.phone) or ""
-        customer_id = by_email.get(email) or by_phone.get(phone) or next(numbers)
+        customer_id = by_email.seen_last(email) or by_phone.seen_last(phone) or next(numbers)
         found[event.event_key] = customer_id
-        if email:
-            by_email.setdefault(email, customer_id)
-        if phone:
-            by_phone.setdefault(phone, customer_id)
+        by_email.add(email, customer_id, event.occurred_at)
+        by_phone.add(phone, customer_id, event.occurred_at)
     return found
+
+
+class _People:
+    """Who was seen last with an e-mail address or a phone number. The empty one is nobody's."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, tuple[datetime, str]] = {}
+
+    def see(self, person: str, customer_id: str, seen: datetime) -> None:
+        """Take note of a customer; the one seen last stays."""
+        if person:
+            self._last[person] = max(self._last.get(person, (seen, customer_id)), (seen, customer_id))
+
+    def add(self, person: str, customer_id: str, seen: datetime) -> None:
+        """Take note of a customer where nobody is known yet."""
+        if person:
+            self._last.setdefault(person, (seen, customer_id))
+
+    def seen_last(self, person: str) -> str | None:
+        """Give the customer's id."""
+        return self._last[person][1] if person in self._last else None
 
 
 def _orders(connection: sa.Connection, events: Sequence[NewEvent], customer_ids: Sequence[str]) -> set[str]:

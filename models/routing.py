@@ -43,7 +43,7 @@ SELECT e.id, p.id,
        CASE WHEN e.test_card THEN now() END
 FROM ({_MATCHES} WHERE %(which)s) AS m
 JOIN events e ON e.id = m.event_id
-JOIN profiles p ON p.id = m.profile_id AND p.enabled AND p.deleted_at IS NULL
+JOIN profiles p ON p.id = m.profile_id AND p.enabled AND p.deleted_at IS NULL AND p.export_type = 'postback'
 ORDER BY e.id, p.id
 ON CONFLICT (event_id, profile_id) DO NOTHING
 """  # noqa: S608 -- built from our own constants only

@@ -6,34 +6,42 @@ from datetime import UTC
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 import sqlalchemy as sa
 
 from models.records import as_json, upsert_records
 from models.routing import fan_out, lock_routing
+from models.rules import cards
 from models.rules.event_document import CardData, EventFault, NewEvent, decode, read_event
 
 MOST = 1_000
 
+# A time that Python cannot hold (infinity, a year before Christ) comes as NULL: reading it would end every tick.
 STRAYS = sa.text(
     f"""/* strays: events that came by SQL */
-    SELECT id, event_key, customer_type, occurred_at, test_card, order_snapshot::text AS snapshot FROM events
-    WHERE routed_at IS NULL ORDER BY id LIMIT {MOST} FOR UPDATE SKIP LOCKED"""  # noqa: S608 -- a constant of ours
+    SELECT id, event_key, customer_type, test_card, order_snapshot::text AS snapshot,
+        CASE WHEN occurred_at BETWEEN '0001-01-02' AND '9999-12-30' THEN occurred_at END AS occurred_at
+    FROM events WHERE routed_at IS NULL ORDER BY id LIMIT {MOST} FOR UPDATE SKIP LOCKED"""  # noqa: S608 -- a constant of ours
 )
 
 ADOPT = sa.text(
     """/* strays: what the intake would have written */
     UPDATE events e SET routed_at = now(), customer_type = n.customer_type, order_key = n.order_key,
-        customer_id = n.customer_id, campaign_id = n.campaign_id, product_ids = n.product_ids, test_card = n.test_card
+        customer_id = n.customer_id, campaign_id = n.campaign_id, product_ids = n.product_ids,
+        test_card = n.test_card, order_snapshot = n.snapshot
     FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS n (id bigint, customer_type text, order_key text,
-        customer_id text, campaign_id text, product_ids text[], test_card boolean)
+        customer_id text, campaign_id text, product_ids text[], test_card boolean, snapshot jsonb)
     WHERE e.id = n.id"""
 )
 
 REFUSE = sa.text(
     """/* strays: refused, with the reason; card data is wiped */
     UPDATE events e SET routed_at = now(), refusal = n.refusal,
-        order_snapshot = CASE WHEN n.wipes THEN '{}' ELSE e.order_snapshot END
-    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS n (id bigint, refusal text, wipes boolean) WHERE e.id = n.id"""
+        occurred_at = CASE WHEN n.has_time THEN e.occurred_at ELSE now() END,
+        order_snapshot = CASE WHEN n.wipes THEN '{}' ELSE e.order_snapshot END,
+        event_key = CASE WHEN n.wipes_key THEN 'refused-' || e.id ELSE e.event_key END
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb))
+        AS n (id bigint, refusal text, has_time boolean, wipes boolean, wipes_key boolean) WHERE e.id = n.id"""
 )
 
 
@@ -47,22 +55,49 @@ def route_strays(connection: sa.Connection, zone: ZoneInfo) -> tuple[int, bool]:
         try:
             taken.append((row.id, _read(row, zone)))
         except EventFault as fault:
-            where = f"{fault.path}: " if fault.path else ""
-            refused.append({"id": row.id, "refusal": where + fault.message, "wipes": isinstance(fault, CardData)})
+            refused.append(_refusal(row, fault))
     if refused:
         connection.execute(REFUSE, {"rows": as_json(refused)})
     return len(rows), bool(taken) and _adopt(connection, taken)
 
 
 def _read(row: Any, zone: ZoneInfo) -> NewEvent:
+    if row.occurred_at is None:
+        raise EventFault("occurredAt", "must be between the years 1 and 9999")
     document = {
         "eventId": row.event_key,
         "customerType": row.customer_type,
         "occurredAt": row.occurred_at.astimezone(UTC).isoformat(),
         "testCard": row.test_card,
-        "order": decode(row.snapshot),
+        "order": _order(row),
     }
     return read_event(document, now=row.occurred_at, zone=zone)
+
+
+def _order(row: Any) -> Any:
+    try:
+        return decode(row.snapshot)
+    except RecursionError as error:
+        raise EventFault("order", "is nested too deeply") from error
+
+
+def _refusal(row: Any, fault: EventFault) -> dict[str, Any]:
+    """Say why, and what must not stay. Another fault may have been found before the card: look again."""
+    where = f"{fault.path}: " if fault.path else ""
+    return {
+        "id": row.id,
+        "refusal": where + fault.message,
+        "has_time": row.occurred_at is not None,
+        "wipes": isinstance(fault, CardData) or _holds_card_data(row.snapshot),
+        "wipes_key": cards.scan_text(row.event_key) is not None,
+    }
+
+
+def _holds_card_data(snapshot: str) -> bool:
+    try:
+        return cards.scan(decode(snapshot), snapshot).fault is not None
+    except RecursionError:
+        return True  # nobody can look through it
 
 
 def _adopt(connection: sa.Connection, taken: list[tuple[int, NewEvent]]) -> bool:
@@ -76,6 +111,7 @@ def _adopt(connection: sa.Connection, taken: list[tuple[int, NewEvent]]) -> bool
             "campaign_id": event.campaign_id,
             "product_ids": list(event.products),
             "test_card": record.test_card,
+            "snapshot": msgspec.Raw(event.snapshot.encode()),
         }
         for (id_, event), record in zip(taken, records, strict=True)
     ]
