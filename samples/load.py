@@ -31,7 +31,7 @@ SETTLED = frozenset({"delivered", "skipped", "cancelled", "held"})
 STATES = ("delivered", "pending", "leased", "held", "skipped", "cancelled")
 WATCH_SECONDS = 90
 SOON = timedelta(minutes=2)
-BAR = 30
+BAR = 16
 
 
 class Waybill:
@@ -113,7 +113,7 @@ def draw(found: dict[str, list[dict[str, Any]]]) -> Table:
     """Draw a line for each profile: a bar of what is delivered, and how many are in which state."""
     table = Table(box=None, pad_edge=False)
     for heading in ("profile", "", "tries", "now"):
-        table.add_column(heading)
+        table.add_column(heading, no_wrap=True)
     for name, items in found.items():
         states = Counter(item["state"] for item in items)
         full = BAR * sum(states[state] for state in SETTLED - {"held"}) // max(len(items), 1)

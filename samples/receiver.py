@@ -4,7 +4,7 @@
 |---|---|
 | /ok | 200 |
 | /slow | 200 after five seconds (`?seconds=` for others, at most 60) |
-| /flaky | 503 for the first try of each delivery, then 200 |
+| /flaky | 503 for the first try of every second delivery, else 200 |
 | /down | hangs up without an answer |
 | /say-no | 200, but the body says no, as many call centres do |
 | /limited | eight calls a second, above that 429 with Retry-After |
@@ -49,6 +49,7 @@ class Memory:
         self._numbers = itertools.count(1)
         self._seen: deque[str] = deque(maxlen=100_000)
         self._seen_set: set[str] = set()
+        self._stumbles = False
         self._calls: deque[float] = deque(maxlen=CALLS_A_SECOND)
 
     def add(self, request: dict[str, Any]) -> None:
@@ -61,8 +62,8 @@ class Memory:
         with self._guard:
             return list(itertools.islice(self._requests, limit))
 
-    def is_first(self, key: str) -> bool:
-        """Say whether the key was never seen before, and remember it."""
+    def stumbles_over(self, key: str) -> bool:
+        """Say yes for every second key, and that once only."""
         with self._guard:
             if key in self._seen_set:
                 return False
@@ -70,7 +71,8 @@ class Memory:
                 self._seen_set.discard(self._seen[0])
             self._seen.append(key)
             self._seen_set.add(key)
-            return True
+            self._stumbles = not self._stumbles
+            return self._stumbles
 
     def has_room(self, now: float) -> bool:
         """Say whether a call at this time stays within the limit, and count it if so."""
@@ -139,7 +141,7 @@ class Answer(BaseHTTPRequestHandler):
         match path:
             case "/slow":
                 time.sleep(min(float(query.get("seconds", ["5"])[0]), 60.0))
-            case "/flaky" if self.server.memory.is_first(key):
+            case "/flaky" if self.server.memory.stumbles_over(key):
                 return 503, {}, "try again"
             case "/down":
                 return None, {}, ""
