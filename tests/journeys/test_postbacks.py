@@ -58,7 +58,12 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> int:
 def newcomer(tmp_path_factory: pytest.TempPathFactory, port: int) -> Iterator[Newcomer]:
     folder = tmp_path_factory.mktemp("newcomer")
     with newcomer_in(folder, EGRESS_ALLOW=f"127.0.0.1/32:{port}") as newcomer:
-        settings = {"url": f"http://127.0.0.1:{port}/ok/partials.php", "retryFirstSeconds": 1, "retryCapSeconds": 2}
+        settings = {
+            "url": f"http://127.0.0.1:{port}/ok/partials.php",
+            "retryFirstSeconds": 1,
+            "retryCapSeconds": 2,
+            "timeoutSeconds": 2,
+        }
         newcomer.call("PUT", f"/profiles/{PROFILE['name']}", json={**PROFILE, "settings": settings})
         yield newcomer
 
