@@ -9,7 +9,7 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 import sqlalchemy as sa
-from flask import Flask, abort, redirect, request, session, url_for
+from flask import Flask, Response, abort, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user, user_logged_out
 from flask_security.signals import user_authenticated
@@ -28,11 +28,18 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 IDLE = timedelta(hours=1)
 LONGEST = timedelta(hours=12)
 TOUCH_AFTER = timedelta(minutes=1)
+HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
+    " object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+}
 
 
 def init_guard(app: Flask) -> None:
     """Close the area, and keep a row in Postgres for every browser that is signed in."""
     app.before_request(guard)
+    app.after_request(seal_off)
     user_authenticated.connect(_begin, app)
     user_logged_out.connect(_end, app)
 
@@ -47,6 +54,16 @@ def guard() -> ResponseReturnValue | None:
     if request.method not in SAFE and not may(Role.OPERATOR):
         abort(403)
     return None
+
+
+def seal_off(answer: Response) -> Response:
+    """Tell the browser to run only our own scripts, to show the pages in no frame and to keep none of them."""
+    if _is_inside(request.path) or request.endpoint == "security.login":
+        for name, value in HEADERS.items():
+            answer.headers.setdefault(name, value)
+        if request.endpoint != "admin.static":
+            answer.headers["Cache-Control"] = "no-store"
+    return answer
 
 
 def may(needed: Role) -> bool:

@@ -106,6 +106,8 @@ def init_login(app: Flask) -> None:
     csrf.init_app(app)
     security = Security(app, SQLAlchemyUserDatastore(db, Person, PlainRole), login_form=SignInForm)
     security.want_json(lambda _request: False)
+    # Nobody signs in by a token. Without this Flask-Security reads and parses every body, the API's included, to find one.
+    app.login_manager.request_loader(lambda _request: None)
     app.before_request(refuse_foreign_next)
 
 

@@ -21,6 +21,7 @@ from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  #
 from exporters.fields import Mark, marks, secret_names
 
 FORGET = "forget_"
+LONG = 500
 
 MISSING = object()
 """The field is left out of the document."""
@@ -202,8 +203,10 @@ def _draw(model: type[BaseModel], name: str, info: FieldInfo) -> Any:
     if get_origin(inner) in {list, tuple}:
         return LinesSetting(label, description=f"{help_text} One a line.".strip(), default=default)
     if Mark.TEXT_AREA in marks(model, name):
-        return AreaSetting(label, render_kw={"rows": 4}, **common)
-    return TextSetting(label, **common) if inner is str else ScalarSetting(label, **common)
+        return AreaSetting(label, render_kw={"rows": 4, "data-wide": "1"}, **common)
+    if inner is str:
+        return TextSetting(label, render_kw={"data-wide": "1"} if _is_long(info) else None, **common)
+    return ScalarSetting(label, **common)
 
 
 def _group(models: list[type[BaseModel]], label: str, help_text: str) -> GroupSetting:
@@ -263,6 +266,10 @@ def _limits(info: FieldInfo, kind: Any) -> dict[str, Any]:
             if hasattr(mark, attribute):
                 limits[name] = getattr(mark, attribute)
     return limits
+
+
+def _is_long(info: FieldInfo) -> bool:
+    return any(getattr(mark, "max_length", 0) >= LONG for mark in info.metadata)
 
 
 def _float(text: str) -> object:

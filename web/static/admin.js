@@ -5,46 +5,53 @@
   var fieldsElement = document.getElementById("wb-fields");
   var groups = fieldsElement ? JSON.parse(fieldsElement.textContent) : [];
 
-  function free(params) {
-    var term = $.trim(params.term);
-    return term ? { id: term, text: term } : null;
+  function free(term) {
+    var typed = $.trim(term);
+    return typed ? { id: typed, text: typed } : null;
   }
 
+  // Names beyond the list: custom fields, and items after the first.
+  function ownField(term) {
+    return /^(custom:.|product[1-9]\d?_\w)/.test($.trim(term)) ? free(term) : null;
+  }
+
+  // Flask-Admin brings Select2 3.5: it sits on text inputs, so that the page works without it, too.
   function pickers(root) {
-    $(root).find("select[data-fields]").each(function () {
-      var current = $(this).val();
-      $(this).empty().append(new Option("", ""));
-      if (current) { $(this).append(new Option(current, current, true, true)); }
-      $(this).select2({ data: groups, tags: true, createTag: free, placeholder: "Choose a field ...", templateResult: field, matcher: match });
-    });
-    $(root).find("select[data-lookup]").each(function () {
+    $(root).find("input[data-fields]").each(function () {
       $(this).select2({
-        tags: true,
-        createTag: free,
+        data: { results: groups },
+        createSearchChoice: ownField,
+        createSearchChoicePosition: "bottom",
+        initSelection: function (element, done) { done({ id: element.val(), text: element.val() }); },
+        placeholder: "Choose a field ...",
+        formatResult: field,
+        matcher: match
+      });
+    });
+    $(root).find("input[data-lookup]").each(function () {
+      var label = $(this).data("label");
+      $(this).select2({
+        createSearchChoice: free,
+        createSearchChoicePosition: "bottom",
+        initSelection: function (element, done) { done({ id: element.val(), text: label }); },
         ajax: {
           url: $(this).data("lookup"),
-          delay: 200,
-          data: function (params) { return { q: params.term || "" }; },
-          processResults: function (data) { return data; }
+          quietMillis: 200,
+          data: function (term) { return { q: term }; },
+          results: function (data) { return data; }
         }
       });
     });
   }
 
   function field(item) {
-    if (!item.meaning) { return item.text; }
-    return $("<span>").text(item.text).append($("<small class='text-muted'>").text("  " + item.meaning));
+    var label = $("<span>").text(item.text);
+    return item.meaning ? label.append($("<small class='text-muted'>").text("  " + item.meaning)) : label;
   }
 
   // A word finds fields by name and by what they mean.
-  function match(params, item) {
-    var term = $.trim(params.term).toLowerCase();
-    if (!term) { return item; }
-    if (item.children) {
-      var found = item.children.filter(function (child) { return match(params, child); });
-      return found.length ? $.extend({}, item, { children: found }) : null;
-    }
-    return (item.text + " " + (item.meaning || "")).toLowerCase().indexOf(term) >= 0 ? item : null;
+  function match(term, text, item) {
+    return (text + " " + (item && item.meaning || "")).toLowerCase().indexOf($.trim(term).toLowerCase()) >= 0;
   }
 
   function toggle(element, isShown) { element.classList.toggle("wb-hidden", !isShown); }

@@ -34,6 +34,15 @@ def test_everything_below_admin_is_closed_to_strangers(app: Flask) -> None:
                 assert answer.location.startswith("/login"), (path, method)
 
 
+def test_pages_run_no_foreign_script_stand_in_no_frame_and_are_kept_nowhere(ada: Browser) -> None:
+    for path in ("/login", "/admin/", "/admin/deliveries/1"):
+        headers = ada.client.get(path).headers
+        assert "frame-ancestors 'none'" in headers["Content-Security-Policy"], path
+        assert "script-src" not in headers["Content-Security-Policy"], path
+        assert headers["Cache-Control"] == "no-store", path
+        assert headers["X-Content-Type-Options"] == "nosniff", path
+
+
 def test_no_page_outside_of_admin_was_forgotten(app: Flask) -> None:
     for rule in app.url_map.iter_rules():
         is_known = rule.endpoint in PUBLIC or rule.rule.startswith(

@@ -1,0 +1,108 @@
+"""The pages in a real browser: what the script does, and that wide tables fit a phone."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+from playwright.sync_api import Page, sync_playwright
+from werkzeug.serving import make_server
+
+from models.base import db
+from models.delivery import Attempt, Delivery
+from models.profile import Profile
+from web.profile_documents import document_of, find
+
+from .conftest import PASSWORD
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")]
+
+
+@pytest.fixture
+def address(app: Flask) -> Iterator[str]:
+    with app.app_context():
+        for table in (Attempt, Delivery, Profile):
+            db.session.execute(sa.delete(table))
+        db.session.commit()
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+
+
+@pytest.fixture
+def page(address: str) -> Iterator[Page]:
+    """Edda's browser, signed in; it fails on any message of the console and on any request that leaves."""
+    complaints: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM)
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.on("console", lambda said: complaints.append(said.text) if said.type in {"error", "warning"} else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda made: None if made.url.startswith(address) else complaints.append(made.url))
+        page.goto(f"{address}/")
+        page.fill("[name=email]", "edda@example.com")
+        page.fill("[name=password]", PASSWORD)
+        page.click("button[type=submit]")
+        yield page
+        browser.close()
+    assert complaints == []
+
+
+def pick(page: Page, row: str, text: str) -> None:
+    """Choose in a picker as a person does: open, type, take the first."""
+    page.locator(row).locator(".select2-choice").first.click()
+    page.locator("#select2-drop input").fill(text)
+    page.locator("#select2-drop .select2-result-selectable").first.click()
+
+
+def test_a_profile_is_written_moved_and_saved(app: Flask, address: str, page: Page) -> None:
+    page.goto(f"{address}/admin/profiles/")
+    page.click("text=+ New profile")
+    page.fill("[name=name]", "Written in a browser")
+    page.fill("[name=settings-url]", "https://receiver.example/in")
+    page.fill("[name=mappings-0-name]", "first_name")
+    pick(page, "[data-rows=mappings] [data-row]:nth-child(1)", "first name as given")
+    page.click("text=+ Field mapping")
+    page.fill("[name=mappings-1-name]", "list_id")
+    page.select_option("[name=mappings-1-source]", "static")
+    page.fill("[name=mappings-1-value]", "400")
+    page.click("text=+ Field mapping")
+    page.fill("[name=mappings-2-name]", "colour")
+    pick(page, "[data-rows=mappings] [data-row]:nth-child(3)", "custom:colour")
+    page.click("text=+ Field mapping")
+    page.locator("[data-rows=mappings] [data-row]:nth-child(4) [data-remove]").click()
+    page.locator("[data-rows=mappings] [data-row]:nth-child(2) [data-move=up]").click()
+    page.select_option("[name=routes-0-customer_type]", "partial")
+    pick(page, "[data-rows=routes] [data-row] [data-label=Product]", "4711")
+    page.select_option("[name=settings-successBody-kind]", "contains")
+    page.fill("[name=settings-successBody-contains-contains]", "ok")
+    page.click("text=Save")
+    page.wait_for_url(f"{address}/admin/profiles/")
+    with app.app_context():
+        profile = find(db.session(), "Written in a browser")
+        assert profile
+        document = document_of(profile)
+    assert document["mappings"] == [
+        {"exportName": "list_id", "static": "400"},
+        {"exportName": "first_name", "field": "firstName"},
+        {"exportName": "colour", "field": "custom:colour"},
+    ]
+    assert document["routes"] == [{"customerType": "Partial", "campaign": "all", "product": 4711}]
+    assert document["settings"]["successBody"] == {"contains": "ok"}
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_no_page_is_wider_than_the_screen(address: str, page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 844})
+    for path in ("", "profiles/", "profile/new", "deliveries/", "customers/", "campaigns/"):
+        page.goto(f"{address}/admin/{path}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
