@@ -150,7 +150,8 @@ def test_exact_decimals_are_kept_in_the_snapshot(engine: sa.Engine):
 
 @pytest.mark.parametrize("number", ["1e400", "1e200000", "-1e999999999999", "1e-20000"])
 def test_a_number_that_postgres_could_not_keep_is_its_own_events_fault(engine: sa.Engine, number: str):
-    body = f'{{"eventId":"a","customerType":"lead","order":{{"n":{number}}}}}\n' + (
+    body = (
+        f'{{"eventId":"a","customerType":"lead","order":{{"n":{number}}}}}\n'
         '{"eventId":"b","customerType":"lead","order":{}}'
     )
     taken = accept_events(engine, *read_body(body.encode(), lines=True))
