@@ -47,6 +47,8 @@ class Delivery(Base):
             postgresql_where=sa.text("state = 'pending'"),
         ),
         sa.Index("ix_deliveries_leased", "profile_id", postgresql_where=sa.text("state = 'leased'")),
+        # Nearly always empty. The claim looks for rows to be sent alone, and must not read a million others for it.
+        sa.Index("ix_deliveries_suspect", "profile_id", postgresql_where=sa.text("state = 'pending' AND losses >= 3")),
     )
     id: Mapped[int] = mapped_column(sa.Identity(), primary_key=True)
     profile_id: Mapped[int] = mapped_column(sa.ForeignKey("profiles.id"))

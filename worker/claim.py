@@ -6,10 +6,12 @@ statement that waits for a lock is older than the lock, and caps would break.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from collections.abc import Mapping as Dict
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from time import monotonic
+from types import MappingProxyType
 
 import sqlalchemy as sa
 
@@ -23,59 +25,62 @@ LEASE_SLACK = 30
 MOST_LOSSES = 3
 """From so many lost leases on a row is sent alone: it may be what kills the process."""
 
-OPEN_GATES = sa.text(
-    f"""/* claim 1: gates with something due, least recently served first */
+NOTHING: Dict[int, int] = MappingProxyType({})
+
+_HEALTHY = f"d.losses < {MOST_LOSSES}"
+_SUSPECT = f"d.losses >= {MOST_LOSSES}"
+
+_OPEN_GATES = """/* claim 1: gates with something due, least recently served first */
     SELECT g.profile_id, g.fault, g.cap, g.tokens, g.tokens_at, p.version, now() AS now,
            g.fault IS NOT NULL OR g.cap IS NOT NULL OR g.connection_failures > 0 OR g.window_failures > 0 AS is_uneasy,
-           (SELECT count(*) FROM deliveries l WHERE l.profile_id = g.profile_id AND l.state = 'leased') AS in_flight
+           (SELECT count(*) FROM deliveries l WHERE l.profile_id = g.profile_id AND l.state = 'leased'
+               AND l.lease_until > now()) AS in_flight
     FROM gates g JOIN profiles p ON p.id = g.profile_id
-    WHERE g.opens_at <= now() AND g.fault IS DISTINCT FROM 'settings'
+    WHERE g.opens_at <= now() AND g.fault IS DISTINCT FROM 'settings' AND g.profile_id <> ALL(:without)
       AND p.enabled AND NOT p.paused AND p.deleted_at IS NULL
       AND (EXISTS (SELECT FROM deliveries d WHERE d.profile_id = g.profile_id AND d.state = 'pending'
-                   AND NOT d.retried AND d.due_at <= now() AND d.losses < {MOST_LOSSES})
+                   AND NOT d.retried AND d.due_at <= now() AND {rows})
         OR EXISTS (SELECT FROM deliveries d WHERE d.profile_id = g.profile_id AND d.state = 'pending'
-                   AND d.retried AND d.due_at <= now() AND d.losses < {MOST_LOSSES}))
-    ORDER BY g.last_claim LIMIT 64 FOR UPDATE OF g SKIP LOCKED"""  # noqa: S608 -- a constant of ours
-)
+                   AND d.retried AND d.due_at <= now() AND {rows}))
+    ORDER BY g.last_claim LIMIT 64 FOR UPDATE OF g SKIP LOCKED"""
 
 # A fifth of the slots goes to rows that failed before, so that a flood of new ones never starves them, nor they it.
-LEASE_ROWS = sa.text(
-    f"""/* claim 2: lease each gate's rows */
+_LEASE_ROWS = """/* claim 2: lease each gate's rows */
     WITH gate AS MATERIALIZED (
         SELECT g.id, g.seconds, greatest(0, least(g.take, g.cap - (SELECT count(*) FROM deliveries l
             WHERE l.profile_id = g.id AND l.state = 'leased' AND l.lease_until > now())))::int AS room,
             EXISTS (SELECT FROM deliveries d WHERE d.profile_id = g.id AND d.state = 'pending' AND d.retried
-                AND d.due_at <= now() AND d.losses < {MOST_LOSSES}) AS has_retries
+                AND d.due_at <= now() AND {rows}) AS has_retries
         FROM unnest(CAST(:ids AS bigint[]), CAST(:caps AS int[]), CAST(:takes AS int[]), CAST(:seconds AS int[]))
             AS g (id, cap, take, seconds)),
-    fresh AS (SELECT d.id, gate.id AS profile FROM gate CROSS JOIN LATERAL (
-        SELECT id FROM deliveries WHERE profile_id = gate.id AND state = 'pending' AND NOT retried AND due_at <= now()
-            AND losses < {MOST_LOSSES}
-        ORDER BY due_at, id LIMIT gate.room - CASE WHEN gate.has_retries THEN floor(gate.room * 0.2 + random()) ELSE 0 END
-        FOR UPDATE SKIP LOCKED) d),
-    again AS (SELECT d.id FROM gate CROSS JOIN LATERAL (
-        SELECT id FROM deliveries WHERE profile_id = gate.id AND state = 'pending' AND retried AND due_at <= now()
-            AND losses < {MOST_LOSSES}
-        ORDER BY due_at, id LIMIT gate.room - (SELECT count(*) FROM fresh WHERE profile = gate.id)
-        FOR UPDATE SKIP LOCKED) d)
+    fresh AS (SELECT f.id, gate.id AS profile FROM gate CROSS JOIN LATERAL (
+        SELECT d.id FROM deliveries d WHERE d.profile_id = gate.id AND d.state = 'pending' AND NOT d.retried
+            AND d.due_at <= now() AND {rows}
+        ORDER BY d.due_at, d.id
+        LIMIT gate.room - CASE WHEN gate.has_retries THEN floor(gate.room * 0.2 + random()) ELSE 0 END
+        FOR UPDATE SKIP LOCKED) f),
+    again AS (SELECT a.id FROM gate CROSS JOIN LATERAL (
+        SELECT d.id FROM deliveries d WHERE d.profile_id = gate.id AND d.state = 'pending' AND d.retried
+            AND d.due_at <= now() AND {rows}
+        ORDER BY d.due_at, d.id LIMIT gate.room - (SELECT count(*) FROM fresh WHERE profile = gate.id)
+        FOR UPDATE SKIP LOCKED) a)
     UPDATE deliveries t SET state = 'leased', tries = tries + 1, reason = NULL, lease_token = nextval('lease_tokens'),
         leased_at = now(), leased_by = :pump,
         lease_until = now() + make_interval(secs => (SELECT seconds FROM gate WHERE gate.id = t.profile_id))
     WHERE t.id = ANY (ARRAY(SELECT id FROM fresh UNION ALL SELECT id FROM again))
-    RETURNING t.id, t.profile_id, t.lease_token, t.tries, t.failures"""  # noqa: S608 -- a constant of ours
-)
+    RETURNING t.id, t.profile_id, t.lease_token, t.tries, t.failures"""
 
-LEASE_SUSPECT = sa.text(
-    f"""/* claim: one row that may be what kills its process, alone */
-    UPDATE deliveries t SET state = 'leased', tries = tries + 1, reason = NULL, lease_token = nextval('lease_tokens'),
-        leased_at = now(), leased_by = :pump, lease_until = now() + make_interval(secs => :seconds)
-    WHERE t.id = (SELECT d.id FROM deliveries d JOIN gates g ON g.profile_id = d.profile_id
-        JOIN profiles p ON p.id = d.profile_id
-        WHERE d.state = 'pending' AND d.losses >= {MOST_LOSSES} AND d.due_at <= now()
-          AND g.opens_at <= now() AND g.fault IS NULL AND p.enabled AND NOT p.paused AND p.deleted_at IS NULL
-        ORDER BY d.due_at LIMIT 1 FOR UPDATE OF d SKIP LOCKED)
-    RETURNING t.id, t.profile_id, t.lease_token, t.tries, t.failures"""  # noqa: S608 -- a constant of ours
+OPEN_GATES = sa.text(_OPEN_GATES.format(rows=_HEALTHY))
+LEASE_ROWS = sa.text(_LEASE_ROWS.format(rows=_HEALTHY))
+SUSPECTS_GATES = sa.text(_OPEN_GATES.format(rows=_SUSPECT))
+LEASE_SUSPECTS = sa.text(_LEASE_ROWS.format(rows=_SUSPECT))
+
+# One at a time over all pumps, so that the others go on whatever it does to its own.
+IS_SUSPECT_OUT = sa.text(
+    f"""/* claim: is a suspect on its way somewhere? */
+    SELECT EXISTS (SELECT FROM deliveries d WHERE d.state = 'leased' AND d.lease_until > now() AND {_SUSPECT})"""  # noqa: S608 -- constants of ours
 )
+LOCK_SUSPECTS = sa.text("SELECT pg_advisory_xact_lock(5714014)")
 
 SKIP_ROWS = sa.text(
     """/* claim 3: what is not to be sent any more: completed partials, orders that turned out to be tests */
@@ -107,54 +112,68 @@ class Gate:
     cap: int
     room: int
     tokens: float | None
+    is_probing: bool
     is_uneasy: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A claim's outcome. uneasy: profiles whose breaker a success would move. again_in: when a pace lets more through."""
+    """A claim's outcome. again_in: when a pace lets more through, in seconds."""
 
     leases: list[Lease]
-    uneasy: frozenset[int] = frozenset()
     again_in: float | None = None
 
 
-def claim(engine: sa.Engine, plans: Plans, *, pump: str, room: int) -> Claimed:
-    """Lease up to `room` due rows. Commits before it returns."""
+def claim(
+    engine: sa.Engine,
+    plans: Plans,
+    *,
+    pump: str,
+    room: int,
+    flying: Dict[int, int] = NOTHING,
+    most: int | None = None,
+    without: Collection[int] = (),
+) -> Claimed:
+    """Lease up to `room` due rows. Commits before it returns.
+
+    flying: requests this pump has in the air for each profile; no profile gets more than `most` of its slots. Profiles
+    in `without` get nothing.
+    """
     with engine.begin() as connection:
-        gates = _gates(connection, plans)
-        if not gates:
-            return Claimed([])
-        takes = share([gate.room for gate in gates], room)
-        rows = connection.execute(
-            LEASE_ROWS,
-            {
-                "ids": [gate.profile_id for gate in gates],
-                "caps": [gate.cap for gate in gates],
-                "takes": takes,
-                "seconds": [gate.plan.limits.timeout + LEASE_SLACK for gate in gates],
-                "pump": pump,
-            },
-        ).all()
-        began = monotonic()
-        by_id = {gate.profile_id: gate.plan for gate in gates}
-        skipped = _skip(connection, [row.id for row in rows], by_id)
-        leases = [_lease(row, by_id[row.profile_id], began) for row in rows if row.id not in skipped]
-        again_in = _serve(connection, gates, leases)
-    return Claimed(leases, frozenset(gate.profile_id for gate in gates if gate.is_uneasy), again_in)
+        gates = _gates(connection, OPEN_GATES, plans, without)
+        rooms = [gate.room if most is None else min(gate.room, most - flying.get(gate.profile_id, 0)) for gate in gates]
+        return _take(connection, gates, share(rooms, room), statement=LEASE_ROWS, pump=pump)
 
 
 def claim_suspect(engine: sa.Engine, plans: Plans, *, pump: str) -> Claimed:
     """Lease one row that was lost with its process again and again. The caller has nothing else in flight."""
     with engine.begin() as connection:
-        seconds = 120 + LEASE_SLACK  # the longest time-out there is: its plan is not known yet
-        row = connection.execute(LEASE_SUSPECT, {"pump": pump, "seconds": seconds}).one_or_none()
-        if row is None:
+        connection.execute(LOCK_SUSPECTS)
+        if connection.scalar(IS_SUSPECT_OUT):
             return Claimed([])
-        plan = plans.get(connection, row.profile_id)
-        if plan is None or _skip(connection, [row.id], {row.profile_id: plan}):
-            return Claimed([])
-        return Claimed([_lease(row, plan, monotonic())], frozenset({row.profile_id}))
+        gates = _gates(connection, SUSPECTS_GATES, plans, ())
+        return _take(connection, gates, share([gate.room for gate in gates], 1), statement=LEASE_SUSPECTS, pump=pump)
+
+
+def _take(
+    connection: sa.Connection, gates: Sequence[Gate], takes: Sequence[int], *, statement: sa.TextClause, pump: str
+) -> Claimed:
+    """Lease so many rows of each gate, skip what is not to be sent any more, and write down who was served."""
+    if not gates:
+        return Claimed([])
+    began = monotonic()  # before the statement: a lease must not seem longer here than it is there
+    values = {
+        "ids": [gate.profile_id for gate in gates],
+        "caps": [gate.cap for gate in gates],
+        "takes": takes,
+        "seconds": [gate.plan.limits.timeout + LEASE_SLACK for gate in gates],
+        "pump": pump,
+    }
+    rows = connection.execute(statement, values).all() if any(takes) else []
+    by_id = {gate.profile_id: gate for gate in gates}
+    skipped = _skip(connection, [row.id for row in rows], gates)
+    leases = [_lease(row, by_id[row.profile_id], began) for row in rows if row.id not in skipped]
+    return Claimed(leases, _serve(connection, gates, leases))
 
 
 def share(wanted: Sequence[int], room: int) -> list[int]:
@@ -163,21 +182,21 @@ def share(wanted: Sequence[int], room: int) -> list[int]:
     left = room
     order = sorted(range(len(wanted)), key=lambda index: wanted[index])
     for place, index in enumerate(order):
-        takes[index] = min(wanted[index], -(-left // (len(order) - place)))
+        takes[index] = max(0, min(wanted[index], -(-left // (len(order) - place))))
         left -= takes[index]
     return takes
 
 
-def _gates(connection: sa.Connection, plans: Plans) -> list[Gate]:
+def _gates(connection: sa.Connection, statement: sa.TextClause, plans: Plans, without: Collection[int]) -> list[Gate]:
     found: list[Gate] = []
-    for row in connection.execute(OPEN_GATES).all():
+    for row in connection.execute(statement, {"without": list(without)}).all():
         plan = plans.get(connection, row.profile_id, row.version)
         if plan is None:
             continue
         cap = 1 if row.fault else min(plan.limits.in_flight, row.cap or plan.limits.in_flight)
         tokens = _tokens(plan.limits.rate, row.tokens, row.now - row.tokens_at)
-        room = max(0, cap - row.in_flight) if tokens is None else min(max(0, cap - row.in_flight), int(tokens))
-        found.append(Gate(row.profile_id, plan, cap, room, tokens, row.is_uneasy))
+        room = cap - row.in_flight if tokens is None else min(cap - row.in_flight, int(tokens))
+        found.append(Gate(row.profile_id, plan, cap, max(0, room), tokens, row.fault is not None, row.is_uneasy))
     return found
 
 
@@ -188,21 +207,23 @@ def _tokens(rate: float | None, left: float, passed: timedelta) -> float | None:
     return min(max(rate, 1.0), left + rate * passed.total_seconds())
 
 
-def _skip(connection: sa.Connection, ids: list[int], plans: dict[int, Plan]) -> set[int]:
+def _skip(connection: sa.Connection, ids: list[int], gates: Sequence[Gate]) -> set[int]:
     if not ids:
         return set()
-    skipping = [profile_id for profile_id, plan in plans.items() if plan.skips_partials]
+    skipping = [gate.profile_id for gate in gates if gate.plan.skips_partials]
     return set(connection.scalars(SKIP_ROWS, {"ids": ids, "skipping": skipping}))
 
 
-def _lease(row: sa.Row[tuple[int, int, int, int, int]], plan: Plan, began: float) -> Lease:
+def _lease(row: sa.Row[tuple[int, int, int, int, int]], gate: Gate, began: float) -> Lease:
     return Lease(
         delivery_id=row.id,
         token=row.lease_token,
         tries=row.tries,
         failures=row.failures,
-        plan=plan,
-        until=began + plan.limits.timeout + LEASE_SLACK,
+        plan=gate.plan,
+        until=began + gate.plan.limits.timeout + LEASE_SLACK,
+        is_probe=gate.is_probing,
+        is_uneasy=gate.is_uneasy,
     )
 
 
@@ -219,8 +240,3 @@ def _serve(connection: sa.Connection, gates: Sequence[Gate], leases: Sequence[Le
         rests.append((1 - left) / rate if rate is not None and left < 1 else 0.0)
     connection.execute(SERVED, {"ids": [gate.profile_id for gate in gates], "tokens": tokens, "rests": rests})
     return min((rest for rest in rests if rest > 0), default=None)
-
-
-def now_in(connection: sa.Connection) -> datetime:
-    """Ask the database's clock: leases and due times live on it."""
-    return connection.scalar(sa.select(sa.func.clock_timestamp()))  # type: ignore[return-value]  # never NULL

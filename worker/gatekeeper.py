@@ -13,7 +13,7 @@ from models.profile import Gate, GateFault
 from models.rules import breaker as rules
 from models.rules.breaker import Breaker, Tally
 from worker.lease import Landed
-from worker.verdict import Effect
+from worker.verdict import SUCCESS, Effect
 
 _gates = cast("sa.Table", Gate.__table__)
 
@@ -26,27 +26,33 @@ LOCK_GATES = (
 
 FREE_RETRIES = sa.text(
     """/* healed: what failed while the receiver was down is due again; slow start lets it through bit by bit */
-    UPDATE deliveries SET due_at = now()
-    WHERE profile_id = :profile_id AND state = 'pending' AND retried AND due_at > now()"""
+    UPDATE deliveries SET due_at = now() WHERE id IN (SELECT id FROM deliveries
+        WHERE profile_id = :profile_id AND state = 'pending' AND retried AND due_at > now()
+        ORDER BY due_at LIMIT 10000 FOR UPDATE SKIP LOCKED)"""
 )
+# Bounded, because the pump waits for it; while a receiver is down little is tried, so more than that is rare, and those
+# come at their own time, at most retryCapSeconds later.
+
+Ended = tuple[Landed, Effect]
 
 _FAULTS = {AddressBlocked: GateFault.BLOCKED, Gone: GateFault.GONE, BadSettings: GateFault.SETTINGS}
 
 
-def move_gates(
-    connection: sa.Connection, landed: Sequence[tuple[Landed, Effect]], *, uneasy: frozenset[int], luck: float
-) -> None:
+def move_gates(connection: sa.Connection, landed: Sequence[Ended], *, luck: float) -> None:
     """Tell each gate what its tries came to. A healthy gate with nothing but successes is not even read."""
-    effects: dict[int, list[Effect]] = {}
-    most: dict[int, int] = {}
-    for one, effect in landed:
-        effects.setdefault(one.lease.plan.profile_id, []).append(effect)
-        most[one.lease.plan.profile_id] = one.lease.plan.limits.in_flight
-    moving = [id_ for id_, found in effects.items() if id_ in uneasy or any(_is_news(effect) for effect in found)]
+    found: dict[int, list[Ended]] = {}
+    moving: set[int] = set()
+    for one in landed:
+        lease, effect = one[0].lease, one[1]
+        found.setdefault(lease.plan.profile_id, []).append(one)
+        if lease.is_uneasy or (effect is not SUCCESS and _is_news(effect)):
+            moving.add(lease.plan.profile_id)
     if not moving:
         return
-    for row in connection.execute(LOCK_GATES, {"ids": moving}).all():
-        changes = _changes(row, effects[row.profile_id], most=most[row.profile_id], luck=luck)
+    for row in connection.execute(LOCK_GATES, {"ids": sorted(moving)}).all():
+        changes = _changes(row, found[row.profile_id], luck=luck)
+        if not changes:
+            continue
         connection.execute(sa.update(_gates).where(_gates.c.profile_id == row.profile_id).values(changes))
         if row.fault is not None and changes["fault"] is None:
             connection.execute(FREE_RETRIES, {"profile_id": row.profile_id})
@@ -56,29 +62,37 @@ def _is_news(effect: Effect) -> bool:
     return effect.failure or effect.person is not None or effect.shut_for is not None
 
 
-def _changes(row: Any, effects: Sequence[Effect], *, most: int, luck: float) -> dict[str, Any]:
-    """Work out a gate's next values from its row."""
-    person = next((effect.person for effect in reversed(effects) if effect.person is not None), None)
+def _changes(row: Any, ended: Sequence[Ended], *, luck: float) -> dict[str, Any]:
+    """Work out a gate's next values from its row.
+
+    While it is at fault only the probe counts: what was sent before says nothing about how the receiver is now, and a
+    salvo of time-outs is one trip, not many.
+    """
+    if row.fault == GateFault.SETTINGS.value:
+        return {}  # only a save heals it
+    person = next((effect.person for _, effect in reversed(ended) if effect.person is not None), None)
     if person is not None:
         return _shut_for_person(row, person)
-    verdict = rules.after(_breaker(row), _tally(effects), now=row.now, most=most, luck=luck)
-    opens_at = row.opens_at
-    if verdict.wait is not None:
-        opens_at = row.now + verdict.wait
-    shut_for = max((effect.shut_for for effect in effects if effect.shut_for is not None), default=None)
+    counting = [effect for one, effect in ended if row.fault is None or one.lease.is_probe]
+    most = ended[-1][0].lease.plan.limits.in_flight
+    verdict = rules.after(_breaker(row), _tally(counting), now=row.now, most=most, luck=luck)
+    opens_at = row.opens_at if verdict.wait is None else row.now + verdict.wait
+    shut_for = max((effect.shut_for for _, effect in ended if effect.shut_for is not None), default=None)
     if shut_for is not None:
         opens_at = max(opens_at, row.now + shut_for)
     return _values(verdict.breaker, row, opens_at=opens_at)
 
 
 def _values(breaker: Breaker, row: Any, *, opens_at: datetime) -> dict[str, Any]:
-    keeps = row.fault if breaker.is_open and row.fault else None
-    fault = keeps or (GateFault.BREAKER.value if breaker.is_open else None)
+    """Give the columns of a gate. A fault that the probe found to be another one now is a breaker from then on."""
+    has_tripped = breaker.trips > row.trips
+    fault = (GateFault.BREAKER.value if has_tripped else row.fault) if breaker.is_open else None
+    is_same = fault is not None and fault == row.fault
     return {
         "opens_at": opens_at,
         "fault": fault,
-        "fault_message": row.fault_message if keeps else None,
-        "fault_since": row.fault_since if keeps else (row.now if fault else None),
+        "fault_message": row.fault_message if is_same else None,
+        "fault_since": (row.fault_since or row.now) if fault else None,
         "trips": breaker.trips,
         "cap": breaker.cap,
         "clean": breaker.clean,
@@ -96,7 +110,7 @@ def _shut_for_person(row: Any, person: NeedsPerson) -> dict[str, Any]:
         **_values(Breaker(), row, opens_at=row.now + wait),
         "fault": fault,
         "fault_message": str(person),
-        "fault_since": row.fault_since if row.fault == fault else row.now,
+        "fault_since": row.fault_since or row.now,
     }
 
 

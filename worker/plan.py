@@ -69,6 +69,8 @@ class Plan:
     def of(cls, profile: Profile, *, seal: Seal, account_time_zone: str, installation: str) -> Plan:
         """Compile a stored profile. Raises BadSettings when what is stored cannot be used."""
         exporter, mappings = _exporter(profile, seal)
+        for fault in exporter.faults():
+            raise BadSettings(f"mapping {fault.index + 1}: {fault.message}")
         projection = _project(profile, mappings, account_time_zone)
         statement, parameters = _compile(
             sa.select(Delivery.id, *projection.select_columns)

@@ -52,10 +52,14 @@ class Plans:
             )
         except (BadSettings, UnreadableMappings) as error:
             log.warning("profile.unusable", extra={"profile_id": profile_id, "error": str(error)})
-            session.execute(
-                sa.update(Gate)
-                .where(Gate.profile_id == profile_id)
-                .values(fault=GateFault.SETTINGS.value, fault_message=str(error), fault_since=sa.func.now())
-            )
-            session.commit()
-            return None
+            fault = str(error)
+        except Exception as error:  # somebody wrote into the table what no check let through; the others go on
+            log.exception("profile.unusable", extra={"profile_id": profile_id})
+            fault = f"internal error: {type(error).__name__}"
+        session.execute(
+            sa.update(Gate)
+            .where(Gate.profile_id == profile_id)
+            .values(fault=GateFault.SETTINGS.value, fault_message=fault, fault_since=sa.func.now())
+        )
+        session.commit()
+        return None

@@ -18,18 +18,24 @@ KEEP_FINISHED = timedelta(days=400)
 MOST = 5_000
 EVERY = timedelta(hours=1)
 
-# The oldest ids first, by the primary key: no index is kept for this alone.
+# Batch by batch in the order of ids, which is that of age: no index is kept for this alone. What must stay is stepped
+# over, or a heap of open rows at the start would keep all behind it for ever.
 PRUNE_DELIVERIES = sa.text(
     f"""/* prune: finished deliveries */
-    DELETE FROM deliveries WHERE id IN (SELECT id FROM (SELECT id, finished_at FROM deliveries ORDER BY id LIMIT {MOST})
-        AS oldest WHERE finished_at < :before)"""  # noqa: S608 -- a constant of ours
+    WITH batch AS (SELECT id, created_at, finished_at FROM deliveries WHERE id > :after ORDER BY id LIMIT {MOST}),
+        gone AS (DELETE FROM deliveries WHERE id IN (SELECT id FROM batch WHERE finished_at < :before) RETURNING id)
+    SELECT max(id) AS last, coalesce(max(created_at) >= :before, true) AS is_end, (SELECT count(*) FROM gone) AS gone
+    FROM batch"""  # noqa: S608 -- a constant of ours
 )
 
 PRUNE_EVENTS = sa.text(
     f"""/* prune: events that no delivery needs */
-    DELETE FROM events e WHERE e.id IN (SELECT id FROM events WHERE occurred_at < :before AND accepted_at < :before
-        ORDER BY occurred_at, id LIMIT {MOST})
-      AND NOT EXISTS (SELECT FROM deliveries d WHERE d.event_id = e.id)"""  # noqa: S608 -- a constant of ours
+    WITH batch AS (SELECT id, accepted_at, routed_at FROM events WHERE id > :after ORDER BY id LIMIT {MOST}),
+        gone AS (DELETE FROM events WHERE id IN (SELECT id FROM batch WHERE accepted_at < :before
+            AND routed_at IS NOT NULL AND NOT EXISTS (SELECT FROM deliveries d WHERE d.event_id = batch.id))
+            RETURNING id)
+    SELECT max(id) AS last, coalesce(max(accepted_at) >= :before, true) AS is_end, (SELECT count(*) FROM gone) AS gone
+    FROM batch"""  # noqa: S608 -- a constant of ours
 )
 
 TAKE_TURN = sa.text(
@@ -46,8 +52,18 @@ def prune_hourly(engine: sa.Engine, now: datetime) -> None:
             return
     for name in partitions.drop_old(engine, now.date()):
         log.info("attempts.dropped", extra={"partition": name})
-    for statement in (PRUNE_DELIVERIES, PRUNE_EVENTS):
-        deleted = MOST
-        while deleted == MOST:
-            with engine.begin() as connection:
-                deleted = connection.execute(statement, {"before": now - KEEP_FINISHED}).rowcount
+    for name, statement in (("deliveries", PRUNE_DELIVERIES), ("events", PRUNE_EVENTS)):
+        deleted = _prune(engine, statement, before=now - KEEP_FINISHED)
+        if deleted:
+            log.info("rows.pruned", extra={"table": name, "rows": deleted})
+
+
+def _prune(engine: sa.Engine, statement: sa.TextClause, *, before: datetime) -> int:
+    """Step through a table from its oldest row to the first batch that reaches into the time that is kept."""
+    after, deleted, is_end = 0, 0, False
+    while not is_end:
+        with engine.begin() as connection:
+            row = connection.execute(statement, {"after": after, "before": before}).one()
+        after, is_end = row.last or 0, row.is_end
+        deleted += row.gone
+    return deleted

@@ -1,58 +1,81 @@
 """The pump: claim, render, send, record, with hundreds of requests in flight over all profiles at once.
 
 It never works through one profile at a time, so a slow receiver holds up nobody else. Several pumps, on one machine
-or many, are kept apart by the claim alone.
+or many, are kept apart by the claim alone. Postgres may go away at any point: what is in flight lands, its results are
+kept, and the work goes on when it is back.
 """
 
 from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from time import monotonic
+from datetime import datetime
+from time import monotonic, sleep
+from typing import TypeVar
 
-from sqlalchemy.exc import OperationalError
+import sqlalchemy as sa
 
+from exporters.base import Parcel
 from exporters.errors import BadSettings, Unsendable
 from exporters.transfer import Flights
 from models import heartbeat, partitions
 from models.base import utc_now
-from worker import claim, reaper, record, verdict
+from worker import claim, reaper, verdict
 from worker.app import Workplace
-from worker.lease import Landed, Lease, Sent
+from worker.lease import Lease, Sent
+from worker.outage import DATABASE_ERRORS, in_short, is_outage
 from worker.plans import Plans
 from worker.queues import bell_rang, wait_for_bell
+from worker.results import WITHIN, Results
 from worker.verdict import Effect
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 IN_FLIGHT = 256
+MOST_OF_ONE = IN_FLIGHT * 3 // 4
+"""Requests one profile may have in flight here: however slow it is, there is room for the others."""
+
 BOX_SECONDS = 20.0
-HARD_END_SECONDS = 60.0
+LAST_CLAIM_SECONDS = 60.0
+"""When a box that cannot end, because something is in flight all the time, claims no more."""
+
 DRAIN_SECONDS = 20.0
+LONGEST_DRAIN_SECONDS = 125.0  # the longest time-out there is, and a little
+LAST_WORDS_SECONDS = 2.0
+"""At the end results that Postgres did not take are tried so long: SIGTERM leaves 23 seconds in all."""
+
 CHORES_SECONDS = 5.0
 LOOK_AGAIN_SECONDS = 0.25
-LEAST_ROOM = IN_FLIGHT // 2
-RECORD_AT = 128
-RECORD_WITHIN = 0.02
+MUCH_ROOM = IN_FLIGHT // 2
+SOME_ROOM_SECONDS = 0.05
+"""Large claims are cheap ones, but nobody waits longer than this for a slot that is free."""
+
+SUSPECTS_SECONDS = 5.0
 NOT_BEGUN_SLACK = 5
 """A lease with less left than its time-out and this many seconds is not begun any more."""
 
 
 @dataclass(slots=True)
 class Pump:
-    """One pump for one time box. `name` is the same for every pump of one worker process, one after the other."""
+    """One pump for one time box. `name` is the same for every pump of one worker process, one after the other.
+
+    flying counts what is in flight for each profile. leaving_out: profiles that get nothing more in this box.
+    """
 
     place: Workplace
     name: str
     stopping: Callable[[], bool]
     flights: Flights[Sent]
     plans: Plans
-    ended: list[tuple[Landed, Effect]] = field(default_factory=list)
-    ended_since: float = 0.0
-    uneasy: frozenset[int] = frozenset()
+    results: Results
+    flying: dict[int, int] = field(default_factory=dict)
+    leaving_out: set[int] = field(default_factory=set)
     is_hungry: bool = True
+    claim_at: float = 0.0
     look_again_at: float = 0.0
     chores_at: float = 0.0
     has_suspects: bool = False
@@ -60,169 +83,226 @@ class Pump:
     def run(self, box_seconds: float) -> None:
         """Work until the box is over and nothing is in flight, or until told to stop."""
         began = monotonic()
-        while not self.stopping():
-            age = monotonic() - began
-            if age > box_seconds and (self.is_empty or age > HARD_END_SECONDS):
-                break
+        is_ready = False
+        while not self.stopping() and monotonic() - began < box_seconds:
+            is_ready = is_ready or self.begin()
+            if is_ready:
+                self.turn()
+            else:
+                sleep(LOOK_AGAIN_SECONDS)
+        self.leaving_out = set(self.flying)
+        while self.leaving_out and not self.stopping() and monotonic() - began < LAST_CLAIM_SECONDS:
+            # What is slow keeps the box open; the others must not wait for it.
             self.turn()
+            self.leaving_out.intersection_update(self.flying)
         self.drain()
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing is in flight and nothing waits to be recorded."""
-        return self.flights.room == IN_FLIGHT and not self.ended
+    def begin(self) -> bool:
+        """Free the leases of a predecessor of this name that died. Returns False when Postgres is away."""
+        freed = self.try_to(lambda: reaper.free_leases_of(self.place.engine, self.name))
+        if freed:
+            log.warning("pump.freed", extra={"pump": self.name, "leases": freed})
+        return freed is not None and self.try_to(self.make_partitions) is not None
+
+    def make_partitions(self) -> bool:
+        """See to it that today's attempts have their partition."""
+        partitions.make(self.place.engine, utc_now().date())
+        return True
 
     def turn(self) -> None:
         """Do one round: claim if it makes sense, collect what has landed, record when it is time."""
         if monotonic() >= self.chores_at:
             self.do_chores()
-        if self.has_suspects:
-            self.send_suspect()
-        elif self.is_time_to_claim():
+        if self.has_suspects and not self.flying:
+            self.send_suspects()
+        if self.is_time_to_claim():
             self.claim_and_start()
-        if self.flights.room == IN_FLIGHT:
-            self.record_ended()
-            self.rest()
+        if self.flying:
+            self.collect(wait=WITHIN)
         else:
-            self.collect(wait=RECORD_WITHIN)
+            self.record()
+            self.rest()
 
     def is_time_to_claim(self) -> bool:
         """Claim after a claim that found something, after the bell, and every quarter of a second anyway."""
-        if self.flights.room < LEAST_ROOM:
+        room, now = self.flights.room, monotonic()
+        if now < self.claim_at and (room < MUCH_ROOM or not self.is_hungry):
             return False
-        return self.is_hungry or monotonic() >= self.look_again_at or bell_rang(self.place.redis)
+        return room > 0 and (self.is_hungry or now >= self.look_again_at or bell_rang(self.place.redis))
 
     def claim_and_start(self) -> None:
         """Lease what may go out now, write its requests and start them."""
-        claimed = claim.claim(self.place.engine, self.plans, pump=self.name, room=self.flights.room)
-        self.start(claimed)
+        claimed = self.try_to(
+            lambda: claim.claim(
+                self.place.engine,
+                self.plans,
+                pump=self.name,
+                room=self.flights.room,
+                flying=self.flying,
+                most=MOST_OF_ONE,
+                without=self.leaving_out,
+            )
+        )
+        self.claim_at = monotonic() + SOME_ROOM_SECONDS
+        if claimed is None:
+            self.is_hungry, self.look_again_at = False, monotonic() + 2 * LOOK_AGAIN_SECONDS
+            return
+        self.start(claimed.leases)
         self.is_hungry = bool(claimed.leases)
         wait = LOOK_AGAIN_SECONDS if claimed.again_in is None else min(LOOK_AGAIN_SECONDS, claimed.again_in)
         self.look_again_at = monotonic() + wait
 
-    def send_suspect(self) -> None:
-        """Send one row that may be what kills this process, with nothing else in flight."""
-        while self.flights.room < IN_FLIGHT:
-            self.collect(wait=RECORD_WITHIN)
-        self.record_ended()
-        claimed = claim.claim_suspect(self.place.engine, self.plans, pump=self.name)
-        self.has_suspects = bool(claimed.leases)
-        self.start(claimed)
-        while self.flights.room < IN_FLIGHT:
-            self.collect(wait=RECORD_WITHIN)
-        self.record_ended()
+    def send_suspects(self) -> None:
+        """Send rows that may be what kills this process, one after the other, with nothing else in flight."""
+        ends = monotonic() + SUSPECTS_SECONDS
+        while self.has_suspects and monotonic() < ends and not self.stopping():
+            self.record()  # what is known must not die with it
+            claimed = self.try_to(lambda: claim.claim_suspect(self.place.engine, self.plans, pump=self.name))
+            self.has_suspects = claimed is not None and bool(claimed.leases)
+            if claimed is not None:
+                self.start(claimed.leases)
+            while self.flying and not self.stopping():
+                self.collect(wait=WITHIN)
 
-    def start(self, claimed: claim.Claimed) -> None:
-        """Render a claim's leases, one statement a profile, and start their requests."""
-        if not claimed.leases:
+    def start(self, leases: list[Lease]) -> None:
+        """Render leases, one statement a profile, and start their requests."""
+        waiting: dict[int, list[Lease]] = {}
+        for lease in leases:
+            waiting.setdefault(lease.plan.profile_id, []).append(lease)
+        if self.try_to(lambda: self.render_and_launch(waiting)) is None:
+            for group in waiting.values():
+                self.results.give_back(group)
+
+    def render_and_launch(self, waiting: dict[int, list[Lease]]) -> bool:
+        """Take one profile after the other out of `waiting`."""
+        if waiting:
+            with self.place.engine.connect() as connection:
+                while waiting:
+                    profile_id, group = next(iter(waiting.items()))
+                    parcels = render(connection, group)
+                    del waiting[profile_id]
+                    self.launch_group(group, parcels)
+        return True
+
+    def launch_group(self, group: list[Lease], parcels: Mapping[int, Parcel | Exception]) -> None:
+        """Write the requests of one profile's leases and start them."""
+        limit, now = group[0].plan.limits.timeout + NOT_BEGUN_SLACK, utc_now()
+        if monotonic() > group[0].until - limit:
+            self.results.give_back(group)
             return
-        self.uneasy |= claimed.uneasy
-        by_plan: dict[int, list[Lease]] = {}
-        for lease in claimed.leases:
-            by_plan.setdefault(lease.plan.profile_id, []).append(lease)
-        late: list[Lease] = []
-        now = utc_now()
-        with self.place.engine.connect() as connection:
-            for leases in by_plan.values():
-                parcels = leases[0].plan.parcels(connection, [lease.delivery_id for lease in leases], now)
-                for lease in leases:
-                    if monotonic() > lease.until - lease.plan.limits.timeout - NOT_BEGUN_SLACK:
-                        late.append(lease)
-                    else:
-                        self.launch(lease, parcels[lease.delivery_id])
-        record.give_back(self.place.engine, late)
+        for lease in group:
+            self.launch(lease, parcels[lease.delivery_id], now)
 
-    def launch(self, lease: Lease, parcel: object) -> None:
-        """Write one request and start it; a row that cannot be sent is held for a person."""
+    def launch(self, lease: Lease, parcel: Parcel | Exception, now: datetime) -> None:
+        """Write one request and start it. Whatever goes wrong is this row's or its profile's matter, never the pump's."""
         try:
-            request = lease.plan.request(parcel)  # type: ignore[arg-type]
-            self.flights.start(Sent(lease, request), request)
-        except (Unsendable, BadSettings) as error:
-            self.end(
-                Landed(lease, None, None, state="held", outcome="failed", failures=lease.failures, reason=str(error)),
-                Effect(),
-            )
+            if isinstance(parcel, Exception):
+                raise parcel
+            request = lease.plan.request(parcel)
+            self.flights.start(Sent(lease, request, now), request)
+        except Exception as error:  # noqa: BLE001 -- not_written tells of it
+            self.results.add(*verdict.not_written(lease, error, now=now, luck=random.random()))
+        else:
+            self.flying[lease.plan.profile_id] = self.flying.get(lease.plan.profile_id, 0) + 1
 
     def collect(self, *, wait: float) -> None:
         """Take what has landed, judge it, and record once enough is there or it has waited long enough."""
-        for sent, reply in self.flights.finished(wait):
-            self.end(*verdict.judge(sent, reply, now=utc_now(), luck=random.random()))
-        if self.ended and (len(self.ended) >= RECORD_AT or monotonic() - self.ended_since >= RECORD_WITHIN):
-            self.record_ended()
+        landed = self.flights.finished(wait)
+        now = utc_now()
+        for sent, reply in landed:
+            self.note_landing(sent)
+            self.results.add(*verdict.judge(sent, reply, now=now, luck=random.random()))
+        if self.results.is_time():
+            self.record()
 
-    def end(self, landed: Landed, effect: Effect) -> None:
-        """Keep one ended try for the next record."""
-        if not self.ended:
-            self.ended_since = monotonic()
-        self.ended.append((landed, effect))
+    def note_landing(self, sent: Sent) -> None:
+        """Count a request out of the air."""
+        profile_id = sent.lease.plan.profile_id
+        left = self.flying[profile_id] - 1
+        if left:
+            self.flying[profile_id] = left
+        else:
+            del self.flying[profile_id]
 
-    def record_ended(self) -> None:
-        """Record all that has ended. After a lost connection it is done again: the token makes it safe."""
-        if not self.ended:
-            return
-        luck = random.random()
-        try:
-            late = record.record(self.place.engine, self.ended, uneasy=self.uneasy, luck=luck)
-        except OperationalError as error:
-            log.warning("record.again", extra={"error": str(error.orig)})
-            late = record.record(self.place.engine, self.ended, uneasy=self.uneasy, luck=luck)
-        _log_attempts(self.ended, late)
-        self.ended = []
-        self.is_hungry = True
+    def record(self) -> None:
+        """Write down what has ended; slots are free again."""
+        if not self.results.is_empty and self.results.write():
+            self.is_hungry = True
 
     def rest(self) -> None:
         """Nothing is in flight: wait on the bell, at most until something may be due."""
         if self.is_hungry:
             return
-        wait = min(1.0, max(0.0, self.chores_at - monotonic()))
-        if self.look_again_at - monotonic() < LOOK_AGAIN_SECONDS / 2:
-            wait = min(wait, max(0.0, self.look_again_at - monotonic()))
+        now = monotonic()
+        wait = min(1.0, max(0.0, self.chores_at - now))
+        if not self.results.is_empty or self.look_again_at - now < LOOK_AGAIN_SECONDS / 2:
+            wait = min(wait, max(0.0, self.look_again_at - now))
         self.is_hungry = wait_for_bell(self.place.redis, wait) or monotonic() >= self.look_again_at
 
     def do_chores(self) -> None:
         """Every few seconds: show signs of life, free lost leases, look for rows to be sent alone."""
+        self.chores_at = monotonic() + CHORES_SECONDS
+        self.has_suspects = bool(self.try_to(self.look_around))
+
+    def look_around(self) -> bool:
+        """Do the chores. Returns whether a row waits to be sent alone."""
         heartbeat.beat(self.place.engine, f"deliver:{self.name}")
         while reaper.reap(self.place.engine) == reaper.REAP_MOST:
             pass
-        self.has_suspects = reaper.has_suspects(self.place.engine)
-        self.chores_at = monotonic() + CHORES_SECONDS
+        return reaper.has_suspects(self.place.engine)
+
+    def try_to(self, act: Callable[[], T]) -> T | None:
+        """Ask Postgres. None when it is away: the loop goes on and asks again later."""
+        try:
+            return act()
+        except DATABASE_ERRORS as error:
+            if not is_outage(error):
+                raise
+            log.warning("postgres.away", extra={"pump": self.name, "error": in_short(error)})
+            return None
 
     def drain(self) -> None:
-        """Let what is in flight end for 20 s and record it; the rest is cut, told as unknown, and due again."""
-        deadline = monotonic() + (DRAIN_SECONDS if self.stopping() else 120)
-        while self.flights.room < IN_FLIGHT and monotonic() < deadline:
+        """Let what is in flight end and record it. Told to stop: for 20 s; the rest is cut, told as unknown, due again."""
+        ends = monotonic() + (DRAIN_SECONDS if self.stopping() else LONGEST_DRAIN_SECONDS)
+        while self.flying and monotonic() < ends:
             self.collect(wait=0.2)
             if self.stopping():
-                deadline = min(deadline, monotonic() + DRAIN_SECONDS)
+                ends = min(ends, monotonic() + DRAIN_SECONDS)
         for sent in self.flights.cut():
-            self.end(verdict.cut_off(sent, now=utc_now()), Effect())
-        self.record_ended()
+            self.results.add(verdict.cut_off(sent, now=utc_now()), Effect())
+        ends = monotonic() + LAST_WORDS_SECONDS
+        while not self.results.is_empty and not self.results.write() and monotonic() < ends:
+            sleep(LOOK_AGAIN_SECONDS)
+
+
+def render(connection: sa.Connection, group: Sequence[Lease]) -> Mapping[int, Parcel | Exception]:
+    """Render leases of one profile: id -> Parcel, or why there is none. Raises only when Postgres is away.
+
+    A projection never fails by design. Should one, its row is held, and the profile if all rows fail.
+    """
+    plan, ids, now = group[0].plan, [lease.delivery_id for lease in group], utc_now()
+    try:
+        return plan.parcels(connection, ids, now)
+    except DATABASE_ERRORS as error:
+        if is_outage(error):
+            raise
+        connection.rollback()
+        log.exception("projection.broke", extra={"profile_id": plan.profile_id})
+        fault = f"cannot be rendered: {in_short(error)}"
+    found: dict[int, Parcel | Exception] = {}
+    for id_ in ids:
+        try:
+            found.update(plan.parcels(connection, [id_], now))
+        except DATABASE_ERRORS as error:
+            if is_outage(error):
+                raise
+            connection.rollback()
+            found[id_] = Unsendable(fault)
+    is_profiles_fault = len(ids) > 1 and not any(isinstance(parcel, Parcel) for parcel in found.values())
+    return dict.fromkeys(ids, BadSettings(fault)) if is_profiles_fault else found
 
 
 def run_pump(place: Workplace, *, name: str, stopping: Callable[[], bool], box_seconds: float = BOX_SECONDS) -> None:
-    """Be a pump for one box. First the leases of a predecessor of this name that died are freed."""
-    partitions.make(place.engine, utc_now().date())
-    freed = reaper.free_leases_of(place.engine, name)
-    if freed:
-        log.warning("pump.freed", extra={"pump": name, "leases": freed})
+    """Be a pump for one box."""
     plans = Plans(place.seal, place.config.account_time_zone)
-    Pump(place, name, stopping, Flights(place.guard, IN_FLIGHT), plans).run(box_seconds)
-
-
-def _log_attempts(ended: Sequence[tuple[Landed, Effect]], late: frozenset[int]) -> None:
-    if not log.isEnabledFor(logging.INFO):
-        return
-    for one, _ in ended:
-        if one.outcome == "delivered" and one.lease.delivery_id not in late:
-            continue
-        log.info(
-            "delivery.attempted",
-            extra={
-                "delivery_id": one.lease.delivery_id,
-                "profile_id": one.lease.plan.profile_id,
-                "attempt": one.lease.tries,
-                "outcome": one.outcome,
-                "status": one.reply.status if one.reply else None,
-                "late": one.lease.delivery_id in late,
-            },
-        )
+    Pump(place, name, stopping, Flights(place.guard, IN_FLIGHT), plans, Results(place.engine)).run(box_seconds)

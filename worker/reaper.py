@@ -38,7 +38,10 @@ FREE_PUMP = sa.text(
 
 SUSPECTS = sa.text(
     """/* suspects: rows lost with their process three times, to be sent alone */
-    SELECT EXISTS (SELECT FROM deliveries WHERE state = 'pending' AND losses >= 3 AND due_at <= now())"""
+    SELECT EXISTS (SELECT FROM deliveries d JOIN gates g ON g.profile_id = d.profile_id
+        JOIN profiles p ON p.id = d.profile_id
+        WHERE d.state = 'pending' AND d.losses >= 3 AND d.due_at <= now() AND g.opens_at <= now()
+          AND g.fault IS DISTINCT FROM 'settings' AND p.enabled AND NOT p.paused AND p.deleted_at IS NULL)"""
 )
 
 

@@ -6,16 +6,16 @@ A stale token changes nothing, not even with good news; its attempt is kept as "
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import msgspec
 import sqlalchemy as sa
 
+from exporters.base import Request
 from exporters.masking import mask_body, mask_headers, mask_text
-from models.base import utc_now
-from worker.gatekeeper import move_gates
+from worker.gatekeeper import Ended, move_gates
 from worker.lease import Landed, Lease
-from worker.verdict import Effect
 
 # A leased row with a reason is one that a person has cancelled meanwhile: its try was still to end.
 FINISH = sa.text(
@@ -44,19 +44,34 @@ GIVE_BACK = sa.text(
 COPY_ATTEMPTS = """COPY attempts (started_at, delivery_id, lease_token, number, duration_ms, method, url, request_headers,
     request_body, status, response_headers, response_body, error, outcome, late) FROM STDIN"""
 
+AWAIT_ROWS = sa.text(
+    """/* record again: wait for the doubtful commit */
+    SELECT count(*) FROM (SELECT FROM deliveries WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE) AS locked"""
+)
+
+ARE_TOLD = sa.text(
+    """/* record again: did it take place? */
+    SELECT EXISTS (SELECT FROM attempts a
+        JOIN unnest(CAST(:ids AS bigint[]), CAST(:tokens AS bigint[]), CAST(:starts AS timestamptz[]))
+            AS r (id, token, started_at)
+        ON a.delivery_id = r.id AND a.lease_token = r.token AND a.started_at = r.started_at)"""
+)
+
 LONGEST_BODY = 64 * 1024
 """Of what was sent, so much is kept with the attempt."""
 
+_SENT_NOTHING = (None, None, "[]", None)
 _JSON = msgspec.json.Encoder()
 
 
-def record(
-    engine: sa.Engine, landed: Sequence[tuple[Landed, Effect]], *, uneasy: frozenset[int], luck: float
-) -> frozenset[int]:
-    """Write down how these tries ended. Safe to repeat after an ambiguous commit. Returns ids that came too late."""
-    tries = [one for one, _ in landed]
+def record(engine: sa.Engine, ended: Sequence[Ended], *, luck: float) -> frozenset[int]:
+    """Write down how these tries ended, all or none. Returns the ids of deliveries whose lease was over.
+
+    After a commit of unknown outcome ask `was_recorded` first: this would take its own result for somebody else's.
+    """
+    tries = [one for one, _ in ended]
     with engine.begin() as connection:
-        move_gates(connection, landed, uneasy=uneasy, luck=luck)
+        move_gates(connection, ended, luck=luck)
         known = set(
             connection.scalars(
                 FINISH,
@@ -64,7 +79,7 @@ def record(
                     "ids": [one.lease.delivery_id for one in tries],
                     "tokens": [one.lease.token for one in tries],
                     "states": [one.state for one in tries],
-                    "reasons": [one.reason for one in tries],
+                    "reasons": [None if one.reason is None else _text(one.reason) for one in tries],
                     "dues": [one.due_at for one in tries],
                     "failures": [one.failures for one in tries],
                 },
@@ -72,9 +87,35 @@ def record(
         )
         late = frozenset(one.lease.delivery_id for one in tries if one.lease.delivery_id not in known)
         _copy_attempts(
-            connection, (attempt_row(one, late=one.lease.delivery_id in late) for one in tries if one.request)
+            connection, (attempt_row(one, late=one.lease.delivery_id in late) for one in tries if one.leaves_attempt)
         )
     return late
+
+
+def was_recorded(engine: sa.Engine, ended: Sequence[Ended]) -> bool:
+    """Say whether a `record` of these tries, cut off in its commit, took place. One attempt of them shows it for all.
+
+    Whoever committed held the rows' locks: taking them waits for a commit that is still going on.
+    """
+    tries = [one for one, _ in ended if one.leaves_attempt]
+    with engine.begin() as connection:
+        connection.execute(AWAIT_ROWS, {"ids": [one.lease.delivery_id for one, _ in ended]})
+        return bool(
+            connection.scalar(
+                ARE_TOLD,
+                {
+                    "ids": [one.lease.delivery_id for one in tries],
+                    "tokens": [one.lease.token for one in tries],
+                    "starts": [one.started_at for one in tries],
+                },
+            )
+        )
+
+
+def without_details(landed: Landed, fault: Exception) -> Landed:
+    """Give a try whose attempt Postgres does not take as it is: its result counts, what was said does not."""
+    error = f"{landed.error or landed.outcome}; the attempt could not be kept ({type(fault).__name__})"
+    return replace(landed, began=landed.started_at, request=None, reply=None, error=error)
 
 
 def give_back(engine: sa.Engine, leases: Sequence[Lease]) -> None:
@@ -90,18 +131,10 @@ def give_back(engine: sa.Engine, leases: Sequence[Lease]) -> None:
 def attempt_row(landed: Landed, *, late: bool) -> tuple[Any, ...]:
     """Give one attempt in the order of COPY_ATTEMPTS: what was sent and what came back, secrets masked."""
     request, reply, lease = landed.request, landed.reply, landed.lease
-    if request is None:
-        raise ValueError("a lease that was never sent leaves no attempt")
-    secrets = request.secrets
-    body = None if request.body is None else mask_body(request.body[:LONGEST_BODY], secrets)
-    sent = (
-        request.method,
-        _text(mask_text(request.url, secrets)),
-        _headers(request.headers, secrets),
-        None if body is None else _text(body),
-    )
+    secrets = () if request is None else request.secrets
+    sent = _SENT_NOTHING if request is None else _sent(request)
     if reply is None:
-        return (utc_now(), lease.delivery_id, lease.token, lease.tries, None, *sent, None, "[]", None, landed.error,
+        return (landed.began, lease.delivery_id, lease.token, lease.tries, None, *sent, None, "[]", None, landed.error,
                 landed.outcome, late)  # fmt: skip
     error = landed.error or reply.error
     return (
@@ -111,12 +144,22 @@ def attempt_row(landed: Landed, *, late: bool) -> tuple[Any, ...]:
         lease.tries,
         reply.duration_ms,
         *sent,
-        reply.status,
+        _status(reply.status),
         _headers(reply.headers, secrets),
         _text(mask_body(reply.body, secrets, is_cut=reply.is_cut)) if reply.body else "",
         None if error is None else _text(mask_text(error, secrets)),
         landed.outcome,
         late,
+    )
+
+
+def _sent(request: Request) -> tuple[str, str, str, str | None]:
+    secrets, body = request.secrets, request.body
+    return (
+        request.method,
+        _text(mask_text(request.url, secrets)),
+        _headers(request.headers, secrets),
+        None if body is None else _text(mask_body(body[:LONGEST_BODY], secrets, is_cut=len(body) > LONGEST_BODY)),
     )
 
 
@@ -129,6 +172,11 @@ def _copy_attempts(connection: sa.Connection, rows: Iterable[tuple[Any, ...]]) -
 
 def _headers(headers: Sequence[tuple[str, str]], secrets: Sequence[str]) -> str:
     return _JSON.encode(mask_headers(headers, secrets)).decode().replace("\\u0000", "\\ufffd")
+
+
+def _status(status: int | None) -> int | None:
+    """Give a status as the column takes it: what is no HTTP status at all stands in the error."""
+    return status if status is None or status < 1000 else None
 
 
 def _text(text: str) -> str:

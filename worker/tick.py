@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from time import monotonic
 from zoneinfo import ZoneInfo
 
@@ -23,27 +24,39 @@ TICK_SECONDS = 20.0
 DUE = sa.text(
     """/* tick: is anything due? */
     SELECT EXISTS (SELECT FROM gates g JOIN profiles p ON p.id = g.profile_id
-        WHERE g.opens_at <= now() AND p.enabled AND NOT p.paused AND p.deleted_at IS NULL
+        WHERE g.opens_at <= now() AND g.fault IS DISTINCT FROM 'settings'
+          AND p.enabled AND NOT p.paused AND p.deleted_at IS NULL
           AND EXISTS (SELECT FROM deliveries d WHERE d.profile_id = g.profile_id AND d.state = 'pending'
               AND d.retried IN (false, true) AND d.due_at <= now()))"""
 )
 
 
 def run_tick(place: Workplace) -> None:
-    """Do one tick: route strays, carry jobs on, free lost leases, make and drop partitions, ring if work is due."""
+    """Do one tick: free lost leases, route strays, ring if work is due, carry jobs on, keep the partitions.
+
+    A step that fails must not keep the others from their work, tick after tick. The tick then fails at its end, so that
+    it is seen.
+    """
     ends = monotonic() + TICK_SECONDS
+    steps: tuple[Callable[[Workplace, float], None], ...] = (_beat, _reap, _route, _ring, _carry_on, _ring, _keep)
+    faults: list[Exception] = []
+    for step in steps:
+        try:
+            step(place, ends)
+        except Exception as fault:
+            log.exception("tick.step_failed", extra={"step": step.__name__.strip("_")})
+            faults.append(fault)
+    if faults:
+        raise faults[0]
+
+
+def _beat(place: Workplace, _ends: float) -> None:
     heartbeat.beat(place.engine, "tick")
-    _route(place, ends)
+
+
+def _reap(place: Workplace, _ends: float) -> None:
     while reaper.reap(place.engine) == reaper.REAP_MOST:
         pass
-    while monotonic() < ends and jobs.run_one_batch(place.engine):
-        pass
-    partitions.make(place.engine, utc_now().date())
-    prune.prune_hourly(place.engine, utc_now())
-    with place.engine.connect() as connection:
-        is_due = bool(connection.scalar(DUE))
-    if is_due:
-        Doorbell(place.redis, workers=place.config.worker_processes).ring()
 
 
 def _route(place: Workplace, ends: float) -> None:
@@ -54,3 +67,20 @@ def _route(place: Workplace, ends: float) -> None:
             taken, _ = route_strays(connection, zone)
         if taken:
             log.info("strays.routed", extra={"events": taken})
+
+
+def _ring(place: Workplace, _ends: float) -> None:
+    with place.engine.connect() as connection:
+        is_due = bool(connection.scalar(DUE))
+    if is_due:
+        Doorbell(place.redis, workers=place.config.worker_processes).ring()
+
+
+def _carry_on(place: Workplace, ends: float) -> None:
+    while monotonic() < ends and jobs.run_one_batch(place.engine):
+        pass
+
+
+def _keep(place: Workplace, _ends: float) -> None:
+    partitions.make(place.engine, utc_now().date())
+    prune.prune_hourly(place.engine, utc_now())

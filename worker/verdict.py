@@ -6,10 +6,10 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from exporters.base import Failing, Reply
-from exporters.errors import Blame, NeedsPerson, Scope, TryAgain
+from exporters.base import Failing, Reply, Request
+from exporters.errors import BadSettings, Blame, NeedsPerson, Scope, TryAgain, Unsendable
 from models.rules.again import due_again
-from worker.lease import Landed, Sent
+from worker.lease import Landed, Lease, Sent
 
 log = logging.getLogger(__name__)
 
@@ -33,26 +33,46 @@ class Effect:
     person: NeedsPerson | None = None
 
 
+SUCCESS = Effect(success=True)
+
+
 def judge(sent: Sent, reply: Reply, *, now: datetime, luck: float) -> tuple[Landed, Effect]:
     """Read a reply. Never raises: an exporter's bug is a failed try like any other, and is told as such."""
     lease = sent.lease
     try:
         lease.plan.exporter.judge(reply)
     except TryAgain as error:
-        return _failed(sent, reply, str(error), retry_after=error.retry_after, now=now, luck=luck), _blame(error, reply)
+        message, retry_after, effect = str(error), error.retry_after, _blame(error, reply)
     except NeedsPerson as error:
-        return _failed(sent, reply, str(error), retry_after=None, now=now, luck=luck), _needs_person(error)
+        message, retry_after, effect = str(error), None, _needs_person(error)
     except Exception:  # ours, not the receiver's: the try failed, the pump and the other deliveries go on
         log.exception("exporter.broke", extra={"delivery_id": lease.delivery_id})
-        return _failed(sent, reply, "internal error", retry_after=None, now=now, luck=luck), Effect()
-    landed = Landed(lease, sent.request, reply, state="delivered", outcome="delivered", failures=lease.failures)
-    return landed, Effect(success=True)
+        message, retry_after, effect = "internal error", None, Effect()
+    else:
+        return _delivered(sent, reply), SUCCESS
+    failed = _failed(lease, sent.began, sent.request, reply, message, retry_after=retry_after, now=now, luck=luck)
+    return failed, effect
+
+
+def not_written(lease: Lease, error: Exception, *, now: datetime, luck: float) -> tuple[Landed, Effect]:
+    """Read why no request could be written: the record's fault, the profile's, or ours."""
+    if isinstance(error, Unsendable):
+        held = Landed(
+            lease, now, None, None, state="held", outcome="failed", failures=lease.failures, reason=str(error)
+        )
+        return held, Effect()
+    if isinstance(error, BadSettings):
+        back = Landed(lease, now, None, None, state="pending", outcome="failed", failures=lease.failures, due_at=now)
+        return back, Effect(person=error)
+    log.error("exporter.broke", extra={"delivery_id": lease.delivery_id}, exc_info=error)
+    return _failed(lease, now, None, None, "internal error", retry_after=None, now=now, luck=luck), Effect()
 
 
 def cut_off(sent: Sent, *, now: datetime) -> Landed:
     """End a try whose answer nobody waits for any more: whether it arrived is unknown."""
     return Landed(
         sent.lease,
+        sent.began,
         sent.request,
         None,
         state="pending",
@@ -63,14 +83,30 @@ def cut_off(sent: Sent, *, now: datetime) -> Landed:
     )
 
 
-def _failed(
-    sent: Sent, reply: Reply, error: str, *, retry_after: timedelta | None, now: datetime, luck: float
-) -> Landed:
-    failures = sent.lease.failures + 1
-    due = due_again(failures=failures, now=now, pace=sent.lease.plan.limits.pace, retry_after=retry_after, luck=luck)
+def _delivered(sent: Sent, reply: Reply) -> Landed:
+    lease = sent.lease
     return Landed(
-        sent.lease,
-        sent.request,
+        lease, sent.began, sent.request, reply, state="delivered", outcome="delivered", failures=lease.failures
+    )
+
+
+def _failed(
+    lease: Lease,
+    began: datetime,
+    request: Request | None,
+    reply: Reply | None,
+    error: str,
+    *,
+    retry_after: timedelta | None,
+    now: datetime,
+    luck: float,
+) -> Landed:
+    failures = lease.failures + 1
+    due = due_again(failures=failures, now=now, pace=lease.plan.limits.pace, retry_after=retry_after, luck=luck)
+    return Landed(
+        lease,
+        began,
+        request,
         reply,
         state="pending",
         outcome="failed",

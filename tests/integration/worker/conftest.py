@@ -8,6 +8,7 @@ from redis import Redis
 
 from dev.redis import Redis as Server
 from tests.integration.worker.rig import Rig
+from tests.integration.worker.works import Works
 
 
 @pytest.fixture
@@ -30,3 +31,18 @@ def mortal_rig(own_redis: Server, tmp_path: Path) -> Iterator[Rig]:
     made = Rig(own_redis.start(), tmp_path)
     yield made
     made.clean()
+
+
+@pytest.fixture
+def works(fresh_database_url: str) -> Iterator[Works]:
+    """An installation of this test alone, without Redis: nothing may rely on it."""
+    made = Works(fresh_database_url)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def works_with_redis(fresh_database_url: str, empty_redis_url: str) -> Iterator[Works]:
+    made = Works(fresh_database_url, empty_redis_url)
+    yield made
+    made.close()
