@@ -24,14 +24,12 @@ def rows(stage: Stage, api: Api, *, processes: int) -> list[Row]:
 def _measure(stage: Stage, api: Api, kind: str, processes: int) -> list[Row]:
     _load(stage, api, kind)
     reference = _reference(stage, kind, processes)
-    before = stage.received()["count"]
     worker = stage.start_worker(processes)
     time.sleep(3)  # the pumps are up and find nothing: the profiles are paused
-    began = time.time()
+    stage.forget_received()
     for number in range(PROFILES):
         api.resume(f"{kind} {number}")
-    _wait(stage, before + COUNT)
-    ours = COUNT / (stage.received()["last"] - began)
+    ours = stage.rate_of(COUNT)
     _wait_until_recorded(stage)
     memory = max(peak_memory_of(worker.pid).values())
     stage.end(worker)
@@ -57,27 +55,16 @@ def _load(stage: Stage, api: Api, kind: str) -> None:
 
 
 def _reference(stage: Stage, kind: str, processes: int) -> float:
-    before, began = stage.received()["count"], time.time()
+    stage.forget_received()
     share = COUNT // processes
     running = [
         stage.start(sys.executable, "-m", "bench.libcurl", f"{stage.receiver}/partials.php", str(share), kind)
         for _ in range(processes)
     ]
-    _wait(stage, before + 1)
-    began = time.time()
-    _wait(stage, before + share * processes)
-    rate: float = share * processes / (stage.received()["last"] - began)
+    rate = stage.rate_of(share * processes)
     for process in running:
         stage.end(process)
     return rate
-
-
-def _wait(stage: Stage, count: int, seconds: float = 180) -> None:
-    ends = time.monotonic() + seconds
-    while stage.received()["count"] < count:
-        if time.monotonic() > ends:
-            raise RuntimeError(f"only {stage.received()['count']} of {count} requests arrived within {seconds} s")
-        time.sleep(0.1)
 
 
 def _wait_until_recorded(stage: Stage) -> None:

@@ -1,7 +1,7 @@
 """A receiver that answers at once and notes when each request came. One process, one port: `python -m bench.receiver`.
 
-`GET /count` tells how many requests came and when the last one did; `GET /seen` gives `key time` lines and forgets
-them; all else is counted, by its `key` parameter where it has one.
+`GET /count` tells how many requests came, and when the first and the last one did; `GET /reset` begins anew; `GET /seen`
+gives key -> time and forgets them. All else is counted, by its `key` parameter where it has one.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ class Receiver(asyncio.Protocol):
     """Reads whole HTTP/1.1 requests, also several in one packet and one in several."""
 
     count = 0
+    first = 0.0
     last = 0.0
     seen: dict[str, float] = {}
 
@@ -46,12 +47,16 @@ class Receiver(asyncio.Protocol):
     def answer(self, request: bytes) -> bytes:
         """Give the answer to one request."""
         if request.startswith(b"GET /count "):
-            return _json({"count": Receiver.count, "last": Receiver.last})
+            return _json({"count": Receiver.count, "first": Receiver.first, "last": Receiver.last})
+        if request.startswith(b"GET /reset "):
+            Receiver.count, Receiver.first = 0, 0.0
+            return _json({})
         if request.startswith(b"GET /seen "):
             seen, Receiver.seen = Receiver.seen, {}
             return _json(seen)
         Receiver.count += 1
         Receiver.last = time.time()
+        Receiver.first = Receiver.first or Receiver.last
         at = request.find(b"?key=")
         if at > 0:
             key = request[at + 5 : request.find(b" ", at)].split(b"&")[0]

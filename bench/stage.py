@@ -114,9 +114,23 @@ class Stage:
         log = (self.folder / "processes.log").read_text(errors="replace")[-3000:]
         raise RuntimeError(f"{url} did not answer within {seconds} s\n{log}")
 
+    def forget_received(self) -> None:
+        """Let the receiver count anew."""
+        requests.get(f"{self.receiver}/reset", timeout=5).raise_for_status()
+
     def received(self) -> dict[str, Any]:
-        """Ask the receiver what it has got: `count`, and `last`, the time of the last request."""
+        """Ask the receiver what it has got: `count`, and the times of the `first` and the `last` request."""
         return requests.get(f"{self.receiver}/count", timeout=5).json()  # type: ignore[no-any-return]
+
+    def rate_of(self, count: int, seconds: float = 180) -> float:
+        """Wait until so many requests have come; give how many a second, from the first to the last."""
+        ends = time.monotonic() + seconds
+        while (got := self.received())["count"] < count:
+            if time.monotonic() > ends:
+                raise RuntimeError(f"only {got['count']} of {count} requests arrived within {seconds} s")
+            time.sleep(0.2)
+        rate: float = count / (got["last"] - got["first"])
+        return rate
 
     def tear_down(self) -> None:
         """End everything and remove the folder."""
