@@ -32,7 +32,7 @@ from rq.worker import WorkerStatus
 
 from config import Config
 from worker.horse import Horse, at_work
-from worker.queues import FAILURE_TTL
+from worker.queues import FAILURE_TTL, JOB_SECONDS
 from worker.rq_job import JobRefused, WaybillJob
 
 log = logging.getLogger(__name__)
@@ -171,6 +171,10 @@ class WaybillWorker(Worker):
         if self._has_failed:
             time.sleep(REST_AFTER_FAILURE)
 
+    def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:  # noqa: ARG002 - RQ's signature
+        """Give how long RQ's notes about a job at work last: to its end, for nobody prolongs them."""
+        return JOB_SECONDS + 60
+
     def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
         """Say nothing while a horse works: nobody acts on it, and without Redis the horse's end would be missed."""
 
@@ -272,9 +276,11 @@ class WaybillWorker(Worker):
         super().handle_execution_ended(job, queue, heartbeat_ttl)
 
     def handle_job_success(self, job: Job, queue: Queue, started_job_registry: Any, execution: Execution) -> None:
-        """Forget a job that is done; if Redis was flushed meanwhile, it is forgotten already."""
-        with suppress(InvalidJobOperation):
+        """Forget a job that is done. If Redis was flushed meanwhile, the most part of it is forgotten already."""
+        try:
             super().handle_job_success(job, queue, started_job_registry, execution)
+        except (InvalidJobOperation, ValueError):  # the latter: the execution is gone
+            self.connection.delete(job.key)
 
     def handle_exception(self, job: Job, *exc_info: Any) -> None:
         """Log what a job raised, once."""

@@ -10,6 +10,7 @@ import pytest
 from dev.redis import Redis as Server
 from tests.integration.worker.rig import Rig, is_running, wait_until
 from tests.integration.worker.stand_ins import StandInJob
+from worker.queues import JOB_SECONDS
 from worker.rq_worker import SEEN_IN_REDIS
 
 
@@ -199,6 +200,20 @@ def test_a_flush_while_a_job_runs_is_no_failure(mortal_rig: Rig):
     mortal_rig.wait_for("mark")
     assert mortal_rig.notes("drained")
     assert "job.failed" not in mortal_rig.events()
+    wait_until(lambda: not list(mortal_rig.redis.scan_iter("rq:job:*")))
+
+
+def test_what_rq_notes_about_a_job_lasts_as_long_as_the_job_may(rig: Rig):
+    rig.start("worker")
+    rig.enqueue("pump")
+    horse = rig.wait_for_horse()
+    for key in rig.redis.scan_iter("rq:execution*"):
+        assert rig.redis.ttl(key) > JOB_SECONDS
+        rig.redis.delete(key)
+    os.kill(horse, signal.SIGTERM)
+    rig.enqueue("mark", "after")
+    rig.wait_for("mark")
+    assert "job.failed" not in rig.events()
 
 
 def test_who_ends_is_started_again_whatever_his_exit(rig: Rig):
