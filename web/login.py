@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import secrets
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from flask import Flask, current_app, redirect, request, url_for
@@ -107,7 +107,7 @@ def init_login(app: Flask) -> None:
     security = Security(app, SQLAlchemyUserDatastore(db, Person, PlainRole), login_form=SignInForm)
     security.want_json(lambda _request: False)
     # Nobody signs in by a token. Without this Flask-Security reads and parses every body, the API's included, to find one.
-    app.login_manager.request_loader(lambda _request: None)
+    cast("Any", app).login_manager.request_loader(lambda _request: None)
     app.before_request(refuse_foreign_next)
 
 
