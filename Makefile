@@ -27,6 +27,7 @@ demo: $(RUN_READY) ## send sample orders into the running Waybill and watch them
 	@exec $(BIN)/python -m samples.load
 
 test: $(CHECK_READY) ## run every test
+	@sh tests/install_chromium.sh
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
 
 check: $(CHECK_READY) ## format, lint, types, import rules; under 20 seconds
