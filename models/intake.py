@@ -23,14 +23,19 @@ from models.rules.event_document import EventFault, NewEvent, read_event
 BATCH = 1_000
 """Events in one transaction: more would hold the routing lock too long."""
 
+# Ids follow the order of arrival; the rows go in by key, so that two batches that share keys wait for each other and
+# never deadlock.
 INSERT_EVENTS = sa.text(
     """/* intake: the batch's events; a key that is there already wins */
-    INSERT INTO events (event_key, customer_type, occurred_at, accepted_at, routed_at, order_key, customer_id,
+    INSERT INTO events (id, event_key, customer_type, occurred_at, accepted_at, routed_at, order_key, customer_id,
         campaign_id, product_ids, test_card, history_only, order_snapshot)
-    SELECT n.event_key, n.customer_type, n.occurred_at, now(), now(), n.order_key, n.customer_id, n.campaign_id,
+    SELECT n.id, n.event_key, n.customer_type, n.occurred_at, now(), now(), n.order_key, n.customer_id, n.campaign_id,
         n.product_ids, n.test_card, :history_only, n.snapshot
-    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS n (event_key text, customer_type text, occurred_at timestamptz,
-        order_key text, customer_id text, campaign_id text, product_ids text[], test_card boolean, snapshot jsonb)
+    FROM (SELECT nextval('events_id_seq') AS id, r.*
+        FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r (event_key text, customer_type text, occurred_at timestamptz,
+            order_key text, customer_id text, campaign_id text, product_ids text[], test_card boolean, snapshot jsonb)
+        ) AS n
+    ORDER BY n.event_key
     ON CONFLICT (event_key) DO NOTHING
     RETURNING id"""
 )
@@ -103,11 +108,8 @@ def _store(connection: sa.Connection, events: dict[str, NewEvent], taken: Accept
     new = [event for key, event in events.items() if key not in known]
     if new:
         records = upsert_records(connection, new)
-        # Ordered, so that two batches that share keys wait for each other and never deadlock.
-        rows = sorted(zip(new, records, strict=True), key=lambda row: row[0].event_key)
-        ids = connection.scalars(
-            INSERT_EVENTS, {"rows": as_json([_row(*row) for row in rows]), "history_only": history_only}
-        ).all()
+        rows = [_row(event, record) for event, record in zip(new, records, strict=True)]
+        ids = connection.scalars(INSERT_EVENTS, {"rows": as_json(rows), "history_only": history_only}).all()
         taken.accepted += len(ids)
         if ids and not history_only:
             _, taken.due = fan_out(connection, ids)
