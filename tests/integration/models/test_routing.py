@@ -16,11 +16,13 @@ from sqlalchemy.orm import Session
 
 from models import jobs
 from models.base import utc_now
+from models.intake import accept
 from models.profile import Profile, Route
 from models.routing import FAN_OUT, backfill_later, lock_routing, release_held, retime, run_now
 from models.rules.calendar import due_at, due_sql
 from models.rules.customer_types import CustomerType
 from tests.factories import ALL, accept_events, add_profile, deliveries, event_document, route, unique
+from tests.factories import UTC as UTC_ZONE
 
 REFUNDS = {"partial_refunds", "full_refunds", "all_refunds"}
 
@@ -231,7 +233,10 @@ def test_no_event_falls_between_a_profile_switched_on_and_events_arriving(engine
     def produce() -> int:
         made = 0
         while not stop.is_set():
-            made += accept_events(engine, *[event_document(unique("key")) for _ in range(5)]).accepted
+            with engine.begin() as connection:
+                documents = [event_document(unique("key")) for _ in range(5)]
+                made += accept(connection, documents, now=utc_now(), zone=UTC_ZONE).accepted
+                time.sleep(0.01)  # routed, and not yet to be seen by the back-fill
         return made
 
     with ThreadPoolExecutor(6) as pool:
@@ -249,6 +254,19 @@ def test_no_event_falls_between_a_profile_switched_on_and_events_arriving(engine
     assert {profile: sum(row.profile_id == profile for row in rows) for profile in profiles} == dict.fromkeys(
         profiles, made
     )
+
+
+def test_a_switch_waits_for_the_batches_under_way(engine: sa.Engine):
+    profile = add_profile(engine, enabled=False)
+    with ThreadPoolExecutor(1) as pool:
+        with engine.begin() as connection:
+            accept(connection, [event_document("a")], now=utc_now(), zone=UTC_ZONE)
+            switch = pool.submit(switch_on, engine, profile)
+            time.sleep(0.3)
+            assert not switch.done()
+        switch.result()
+    assert jobs.run_one_batch(engine)
+    assert taken(engine, profile) == ["a"]
 
 
 # What it costs
