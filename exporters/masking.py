@@ -94,6 +94,7 @@ def _shapes(secret: str) -> Iterator[str]:
         for coded in (quote(text, safe="", errors="replace"), quote(text, errors="replace")):
             yield coded
             yield _lower_hex(coded)
+            yield quote(coded, safe="")  # a login page's "next=" codes the whole URL once more
         yield quote_plus(text, errors="replace")
         yield html.escape(text)
         for escaped in (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]):

@@ -10,7 +10,10 @@ The first segment of the path names the behaviour (see BEHAVIOURS); the rest is 
 from __future__ import annotations
 
 import asyncio
+import base64
 import gzip
+import html
+import json
 import socket
 import ssl
 import struct
@@ -20,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-from urllib.parse import unquote
+from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
@@ -145,6 +148,17 @@ async def echo(writer: asyncio.StreamWriter, seen: Seen, argument: str) -> None:
     """200 and the request itself."""
     body = seen.head + b"\n" + seen.body
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+
+async def codings(writer: asyncio.StreamWriter, seen: Seen, argument: str) -> None:
+    """200 and the request itself, plain and in every coding that is in use."""
+    text = (seen.head + b"\n" + seen.body).decode("utf-8", "replace")
+    plain = [text, unquote_plus(text)]
+    coded = [form for one in plain for form in (quote(one), quote_plus(one), json.dumps(one), html.escape(one))]
+    based = [base64.b64encode(b"." * shift + unquote_plus(text).encode()).decode() for shift in range(3)]
+    body = "\n".join(plain + coded + based).encode()
+    header = quote(text).encode()
+    writer.write(b"HTTP/1.1 200 OK\r\nX-Echo: %s\r\nContent-Length: %d\r\n\r\n" % (header, len(body)) + body)
 
 
 async def slow(writer: asyncio.StreamWriter, seen: Seen, argument: str) -> None:

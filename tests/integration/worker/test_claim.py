@@ -3,6 +3,7 @@
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -19,7 +20,7 @@ def by_profile(leases: list[Lease]) -> Counter[int]:
     return Counter(lease.plan.profile_id for lease in leases)
 
 
-def lonely(works: Works, campaign: int, count: int, **given: object) -> int:
+def lonely(works: Works, campaign: int, count: int, **given: Any) -> int:
     """A profile with so many due rows that no other profile gets."""
     profile = works.profile(routes=[route(campaign=campaign)], **given)
     works.events(count, campaignId=campaign)
@@ -294,7 +295,7 @@ def test_a_suspect_may_be_the_probe_of_a_receiver_that_is_down(works: Works):
 # ---- what is not to be sent any more -------------------------------------------------------------------------------
 
 
-def partial_of(works: Works, **given: object) -> int:
+def partial_of(works: Works, **given: Any) -> int:
     profile = works.profile(routes=[route("partial")], **given)
     works.events(1, "Partial", clientOrderId="B-1")
     return profile

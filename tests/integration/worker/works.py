@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from time import monotonic, sleep
 from typing import Any
 
+import psycopg
 import sqlalchemy as sa
 
 from config import Config
@@ -122,6 +123,36 @@ class Works:
     def end_leases(self) -> None:
         """Let the time pass for leases."""
         self.run("UPDATE deliveries SET lease_until = now() - interval '1 second' WHERE state = 'leased'")
+
+    @contextmanager
+    def cut_off_once(self, moment: str) -> Iterator[None]:
+        """Have the next commit fail: the connection breaks "before" Postgres was asked, or "after" it has done so."""
+        is_done: list[bool] = []
+
+        def cut(connection: sa.Connection) -> None:
+            if is_done:
+                return
+            is_done.append(True)
+            driver: Any = connection.connection.driver_connection
+            if moment == "after":
+                driver.commit()
+            driver.pgconn.finish()
+            raise sa.exc.OperationalError("COMMIT", {}, psycopg.OperationalError("server closed the connection"))
+
+        sa.event.listen(self.engine, "commit", cut)
+        try:
+            yield
+        finally:
+            sa.event.remove(self.engine, "commit", cut)
+        assert is_done
+
+    def shoot_connections(self) -> int:
+        """Break every connection to this database but the one that does it."""
+        (row,) = self.rows(
+            "SELECT count(pg_terminate_backend(pid)) AS shot FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        return int(row.shot)
 
     # ---- its processes, step by step -------------------------------------------------------------------------------
 
