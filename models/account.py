@@ -82,11 +82,16 @@ class ApiKey(Base):
 
     def opens_with(self, text: str, now: datetime) -> bool:
         """Say whether the text is this key, still in force."""
-        in_force = self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
-        return hmac.compare_digest(self.digest, _digest(text)) and in_force
+        return opens(text, now, digest=self.digest, expires_at=self.expires_at, revoked_at=self.revoked_at)
 
     def __str__(self) -> str:
         return self.name
+
+
+def opens(text: str, now: datetime, *, digest: bytes, expires_at: datetime | None, revoked_at: datetime | None) -> bool:
+    """Say whether a text is the key that is stored so, and in force."""
+    in_force = revoked_at is None and (expires_at is None or now < expires_at)
+    return hmac.compare_digest(digest, _digest(text)) and in_force
 
 
 def key_prefix(text: str) -> str | None:

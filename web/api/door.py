@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
-import sqlalchemy as sa
+import psycopg
 from flask import Blueprint, current_app, g, request
 
-from models.account import ApiKey, Scope, key_prefix
+from models.account import Scope, key_prefix, opens
 from models.base import db, utc_now
 from web.api.errors import Refusal
 
@@ -24,12 +25,13 @@ TOUCH_AFTER = timedelta(minutes=1)
 
 _scopes: dict[Callable[..., Any], Scope | None] = {}
 
-_TOUCH = sa.text(
-    """/* api key: last used, at most once a minute; whoever has the row already does the same */
+_FIND = """/* api key: whose is it */
+    SELECT id, name, scopes, digest, expires_at, revoked_at, last_used_at FROM api_keys WHERE prefix = %s"""
+
+_TOUCH = """/* api key: last used, at most once a minute; whoever has the row already does the same */
     UPDATE api_keys SET last_used_at = now() WHERE id = (
-        SELECT id FROM api_keys WHERE id = :id AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')
+        SELECT id FROM api_keys WHERE id = %s AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')
         FOR UPDATE SKIP LOCKED)"""
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +91,23 @@ def _bearer() -> str:
 
 
 def _caller(text: str, now: datetime) -> Caller:
-    """Find the key. In autocommit, so that no transaction is open while the body comes in."""
+    """Find the key. Straight through the driver, as every event pays for it: a third of what the ORM takes.
+
+    In autocommit, so that no transaction is open while the body comes in.
+    """
     prefix = key_prefix(text)
     if not prefix:
         raise Refusal(401, "This API key is not valid.")
-    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        row = connection.execute(sa.select(*ApiKey.__table__.c).where(ApiKey.prefix == prefix)).one_or_none()
-        key = ApiKey(**row._mapping) if row is not None else None  # noqa: SLF001 -- its public name, says SQLAlchemy
-        if key is None or not key.opens_with(text, now):
-            raise Refusal(401, "This API key is not valid.")
-        if key.last_used_at is None or now - key.last_used_at > TOUCH_AFTER:
-            connection.execute(_TOUCH, {"id": key.id})
-    return Caller(key.name, frozenset(key.scopes))
+    with closing(db.engine.raw_connection()) as pooled:
+        driver = cast("psycopg.Connection[Any]", pooled.driver_connection)
+        driver.autocommit = True
+        try:
+            row = driver.execute(_FIND, (prefix,)).fetchone()
+            if row is None or not opens(text, now, digest=row[3], expires_at=row[4], revoked_at=row[5]):
+                raise Refusal(401, "This API key is not valid.")
+            if row[6] is None or now - row[6] > TOUCH_AFTER:
+                driver.execute(_TOUCH, (row[0],))
+        finally:
+            if not driver.closed:
+                driver.autocommit = False
+    return Caller(row[1], frozenset(row[2]))

@@ -6,6 +6,7 @@ import logging
 import secrets
 from collections.abc import Iterable
 
+import psycopg
 from flask import Flask, Response, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -89,6 +90,6 @@ def _broken(error: Exception) -> ResponseReturnValue:
 
 def is_database_away(error: Exception) -> bool:
     """Say whether this is the database's absence, and not a fault of ours or the caller's."""
-    return isinstance(error, OperationalError | InterfaceError | PoolTimeout) or (
+    return isinstance(error, OperationalError | InterfaceError | PoolTimeout | psycopg.OperationalError) or (
         isinstance(error, DBAPIError) and error.connection_invalidated
     )
