@@ -10,12 +10,21 @@ from sqlalchemy.orm import Session
 
 from models.delivery import Delivery
 from models.event import Event
+from models.order import Order
 from models.profile import Profile
 
 OPEN_STATES = ("pending", "leased", "held")
 
 # Correlated by hand: the statement around it may read events and profiles itself.
-_IS_TEST = sa.exists().where(Event.id == Delivery.event_id, Event.test_card).correlate(Delivery)
+# A later event may have told that the order was a test.
+_IS_TEST = (
+    sa.exists()
+    .where(
+        Event.id == Delivery.event_id,
+        sa.or_(Event.test_card, sa.exists().where(Order.order_key == Event.order_key, Order.test_card)),
+    )
+    .correlate(Delivery)
+)
 _IS_DELETED = sa.exists().where(Profile.id == Delivery.profile_id, Profile.deleted_at.is_not(None)).correlate(Delivery)
 _IS_LEASED = Delivery.state == "leased"
 

@@ -45,11 +45,12 @@ def _make(connection: sa.Connection, day: date) -> None:
     connection.execute(sa.text("SELECT pg_advisory_xact_lock(5714013)"))
     if connection.scalar(sa.text("SELECT to_regclass(:name)"), {"name": name}) is not None:
         return
+    # A writer that had found its partition already would hit the wrong one: all wait here, a moment, once a day.
+    connection.execute(sa.text("LOCK TABLE ONLY attempts IN SHARE ROW EXCLUSIVE MODE"))
     connection.execute(sa.text(f"CREATE TABLE {name} (LIKE attempts INCLUDING ALL)"))
     moved = "WHERE started_at >= :since AND started_at < :until"
     values = {"since": f"{day}T00:00Z", "until": f"{end}T00:00Z"}
     if connection.scalar(sa.text(f"SELECT EXISTS (SELECT FROM attempts_default {moved})"), values):  # noqa: S608
-        connection.execute(sa.text("LOCK TABLE attempts_default IN SHARE ROW EXCLUSIVE MODE"))
         connection.execute(
             sa.text(
                 f"WITH gone AS (DELETE FROM attempts_default {moved} RETURNING *)"  # noqa: S608
