@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from flask import Flask
 from sqlalchemy.orm import Session
 
 from models import jobs
@@ -18,6 +19,7 @@ from models.profile import Profile
 from tests.factories import accept_events, event_document, unique
 from tests.integration.web.api.conftest import Program
 from web.api import shapes
+from web.installed import seal
 from worker.plan import Plan
 
 
@@ -82,11 +84,14 @@ def test_a_delivery_has_the_shape_of_the_contract(pia: Program, owed: dict[str, 
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", item["dueAt"])
 
 
-def test_the_webhook_id_is_the_one_that_is_sent(pia: Program, owed: dict[str, Any]) -> None:
+def test_the_webhook_id_is_the_one_that_is_sent(
+    app: Flask, pia: Program, owed: dict[str, Any], session: Session
+) -> None:
     item = _only(pia, f"eventId={owed['eventId']}")
-    prefix = item["webhookId"].removesuffix(str(item["id"]))
-    plan = object.__new__(Plan)
-    object.__setattr__(plan, "key_prefix", prefix)
+    profile = session.scalars(sa.select(Profile).where(Profile.name == owed["name"])).one()
+    installation = session.scalars(sa.select(Installation.key)).one()
+    with app.app_context():
+        plan = Plan.of(profile, seal=seal(), account_time_zone="UTC", installation=installation)
     assert plan.key_of(item["id"]) == item["webhookId"]
 
 

@@ -111,7 +111,7 @@ def test_any_bytes_are_refused_and_never_break(fuzzer: Program, body: bytes, kin
 def test_any_replay_is_counted_or_refused(fuzzer: Program, body: dict[str, Any]) -> None:
     data = json.dumps({**body, "dryRun": True})
     answer = fuzzer.call("POST", "/deliveries/replay", data=data, content_type="application/json")
-    assert answer.status_code in {202, 422}, answer.text
+    assert answer.status_code in {202, 400, 422}, answer.text
 
 
 @CALM

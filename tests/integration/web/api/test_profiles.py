@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -9,11 +10,13 @@ import sqlalchemy as sa
 from flask import Flask
 from sqlalchemy.orm import Session
 
+from models import routing
 from models.campaign import Campaign
 from models.job import Job
 from models.profile import Gate, Mapping, Profile, Route
 from tests.factories import accept_events, deliveries, event_document, unique
 from tests.integration.web.api.conftest import Program
+from web.profiles import switching
 
 SIGNING = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 DEFAULTS = {
@@ -400,6 +403,30 @@ def test_deleting_cancels_what_is_open_and_frees_the_name(
     pia.save(document, status=201)
     routes = session.scalars(sa.select(Route).join(Profile).where(Profile.name == document["name"])).all()
     assert sorted(route.enabled for route in routes) == [False, True]
+
+
+def test_two_at_once_make_one_profile(app: Flask, pia: Program, document: dict[str, Any]) -> None:
+    key = pia.headers["Authorization"].removeprefix("Bearer ")
+    with ThreadPoolExecutor(4) as threads:
+        statuses = list(
+            threads.map(lambda _: Program(app, key).put(f"/profiles/{document['name']}", document), range(4))
+        )
+    assert sorted(answer.status_code for answer in statuses) == [200, 200, 200, 201]
+
+
+def test_switching_on_waits_for_the_intake_and_gives_up_in_time(
+    pia: Program, document: dict[str, Any], engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(switching, "TRIES", 2)
+    monkeypatch.setattr(switching, "LONGEST_WAIT", "50ms")
+    with engine.begin() as intake:
+        routing.lock_routing(intake)
+        answer = pia.put(f"/profiles/{document['name']}", document)
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+        assert pia.get(f"/profiles/{document['name']}").status_code == 404
+        assert pia.put(f"/profiles/{document['name']}", {**document, "enabled": False}).status_code == 201
+        assert pia.call("DELETE", f"/profiles/{document['name']}").status_code == 503
+    pia.save(document, status=200)
 
 
 def test_run_now_says_how_many_are_due(pia: Program, document: dict[str, Any], engine: sa.Engine) -> None:
