@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from cryptography.fernet import Fernet
 
-from models.profile import Mapping, Profile
+from models.profile import Profile
 from models.sealed import CannotOpen, Seal
 from models.secret_places import is_sealed, mapping_place, open_settings, settings_place
 
@@ -91,7 +91,3 @@ def test_settings_are_opened_one_by_one():
 def test_only_an_object_with_sealed_alone_is_a_sealed_setting():
     assert is_sealed({"sealed": "x"})
     assert not any(is_sealed(value) for value in ("sealed", {}, {"sealed": "x", "more": 1}, None, ["sealed"]))
-
-
-def test_a_mapping_row_shows_its_name():
-    assert str(Mapping(export_name="Authorization")) == "Authorization"
