@@ -30,6 +30,7 @@ NOTHING: Dict[int, int] = MappingProxyType({})
 _HEALTHY = f"d.losses < {MOST_LOSSES}"
 _SUSPECT = f"d.losses >= {MOST_LOSSES}"
 
+# Ordered with LIMIT, not EXISTS: for that Postgres would hash every due row of all profiles, or scan the table.
 _OPEN_GATES = """/* claim 1: gates with something due, least recently served first */
     SELECT g.profile_id, g.fault, g.cap, g.tokens, g.tokens_at, p.version, now() AS now,
            g.fault IS NOT NULL OR g.cap IS NOT NULL OR g.connection_failures > 0 OR g.window_failures > 0 AS is_uneasy,
@@ -38,10 +39,11 @@ _OPEN_GATES = """/* claim 1: gates with something due, least recently served fir
     FROM gates g JOIN profiles p ON p.id = g.profile_id
     WHERE g.opens_at <= now() AND g.fault IS DISTINCT FROM 'settings' AND g.profile_id <> ALL(:without)
       AND p.enabled AND NOT p.paused AND p.deleted_at IS NULL
-      AND (EXISTS (SELECT FROM deliveries d WHERE d.profile_id = g.profile_id AND d.state = 'pending'
-                   AND NOT d.retried AND d.due_at <= now() AND {rows})
-        OR EXISTS (SELECT FROM deliveries d WHERE d.profile_id = g.profile_id AND d.state = 'pending'
-                   AND d.retried AND d.due_at <= now() AND {rows}))
+      AND coalesce(
+          (SELECT true FROM deliveries d WHERE d.profile_id = g.profile_id AND d.state = 'pending'
+              AND NOT d.retried AND d.due_at <= now() AND {rows} ORDER BY d.due_at, d.id LIMIT 1),
+          (SELECT true FROM deliveries d WHERE d.profile_id = g.profile_id AND d.state = 'pending'
+              AND d.retried AND d.due_at <= now() AND {rows} ORDER BY d.due_at, d.id LIMIT 1))
     ORDER BY g.last_claim LIMIT 64 FOR UPDATE OF g SKIP LOCKED"""
 
 # A fifth of the slots goes to rows that failed before, so that a flood of new ones never starves them, nor they it.
@@ -49,8 +51,8 @@ _LEASE_ROWS = """/* claim 2: lease each gate's rows */
     WITH gate AS MATERIALIZED (
         SELECT g.id, g.seconds, greatest(0, least(g.take, g.cap - (SELECT count(*) FROM deliveries l
             WHERE l.profile_id = g.id AND l.state = 'leased' AND l.lease_until > now())))::int AS room,
-            EXISTS (SELECT FROM deliveries d WHERE d.profile_id = g.id AND d.state = 'pending' AND d.retried
-                AND d.due_at <= now() AND {rows}) AS has_retries
+            (SELECT true FROM deliveries d WHERE d.profile_id = g.id AND d.state = 'pending' AND d.retried
+                AND d.due_at <= now() AND {rows} ORDER BY d.due_at, d.id LIMIT 1) AS has_retries
         FROM unnest(CAST(:ids AS bigint[]), CAST(:caps AS int[]), CAST(:takes AS int[]), CAST(:seconds AS int[]))
             AS g (id, cap, take, seconds)),
     fresh AS (SELECT f.id, gate.id AS profile FROM gate CROSS JOIN LATERAL (
