@@ -50,6 +50,9 @@ LAST_WORDS_SECONDS = 2.0
 
 CHORES_SECONDS = 5.0
 LOOK_AGAIN_SECONDS = 0.25
+LOOK_SOON_SECONDS = 0.002
+"""After a claim that found nothing: another pump may have held the gates. Doubled each time, up to the above."""
+
 MUCH_ROOM = IN_FLIGHT // 2
 SOME_ROOM_SECONDS = 0.05
 """Large claims are cheap ones, but nobody waits longer than this for a slot that is free."""
@@ -63,7 +66,7 @@ NOT_BEGUN_SLACK = 5
 class Pump:
     """One pump for one time box. `name` is the same for every pump of one worker process, one after the other.
 
-    flying counts what is in flight for each profile. leaving_out: profiles that get nothing more in this box.
+    flying counts what is in flight for each profile; in_vain claims in a row that found nothing. leaving_out: profiles that get nothing more in this box.
     """
 
     place: Workplace
@@ -75,10 +78,12 @@ class Pump:
     flying: dict[int, int] = field(default_factory=dict)
     leaving_out: set[int] = field(default_factory=set)
     is_hungry: bool = True
+    in_vain: int = 0
     claim_at: float = 0.0
     look_again_at: float = 0.0
     chores_at: float = 0.0
     has_suspects: bool = False
+    longest_rest: float = 1.0
 
     def run(self, box_seconds: float) -> None:
         """Work until the box is over and nothing is in flight, or until told to stop."""
@@ -149,8 +154,9 @@ class Pump:
             return
         self.start(claimed.leases)
         self.is_hungry = bool(claimed.leases)
-        wait = LOOK_AGAIN_SECONDS if claimed.again_in is None else min(LOOK_AGAIN_SECONDS, claimed.again_in)
-        self.look_again_at = monotonic() + wait
+        self.in_vain = 0 if claimed.leases else min(self.in_vain + 1, 10)
+        wait = min(LOOK_AGAIN_SECONDS, LOOK_SOON_SECONDS * 2**self.in_vain)
+        self.look_again_at = monotonic() + (wait if claimed.again_in is None else min(wait, claimed.again_in))
 
     def send_suspects(self) -> None:
         """Send rows that may be what kills this process, one after the other, with nothing else in flight."""
@@ -234,7 +240,7 @@ class Pump:
         if self.is_hungry:
             return
         now = monotonic()
-        wait = min(1.0, max(0.0, self.chores_at - now))
+        wait = min(self.longest_rest, max(0.0, self.chores_at - now))
         if not self.results.is_empty or self.look_again_at - now < LOOK_AGAIN_SECONDS / 2:
             wait = min(wait, max(0.0, self.look_again_at - now))
         self.is_hungry = wait_for_bell(self.place.redis, wait) or monotonic() >= self.look_again_at
@@ -261,13 +267,14 @@ class Pump:
             log.warning("postgres.away", extra={"pump": self.name, "error": in_short(error)})
             return None
 
-    def drain(self) -> None:
+    def drain(self, seconds: float = LONGEST_DRAIN_SECONDS) -> None:
         """Let what is in flight end and record it. Told to stop: for 20 s; the rest is cut, told as unknown, due again."""
-        ends = monotonic() + (DRAIN_SECONDS if self.stopping() else LONGEST_DRAIN_SECONDS)
+        ends = monotonic() + seconds
+        is_told = False
         while self.flying and monotonic() < ends:
+            if self.stopping() and not is_told:
+                is_told, ends = True, min(ends, monotonic() + DRAIN_SECONDS)
             self.collect(wait=0.2)
-            if self.stopping():
-                ends = min(ends, monotonic() + DRAIN_SECONDS)
         for sent in self.flights.cut():
             self.results.add(verdict.cut_off(sent, now=utc_now()), Effect())
         ends = monotonic() + LAST_WORDS_SECONDS

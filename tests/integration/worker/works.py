@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from config import Config
 from exporters.base import Failing, Reply
+from exporters.transfer import Flights
 from models.base import utc_now
 from tests.factories import accept_events, add_profile, deliveries, event_document, unique
 from tests.servers import app_environment
@@ -22,6 +23,7 @@ from worker.app import Workplace, open_workplace
 from worker.gatekeeper import Ended
 from worker.lease import Lease, Sent
 from worker.plans import Plans
+from worker.results import Results
 
 NO_REDIS = "redis://127.0.0.1:1/0"
 PUMP = "pump"
@@ -32,20 +34,23 @@ class Works:
 
     def __init__(self, database_url: str, redis_url: str = NO_REDIS) -> None:
         self._environment = app_environment(database_url, redis_url) | {"EGRESS_ALLOW": "127.0.0.1/32"}
+        self._places: list[Workplace] = []
         self.place = self.workplace()
         self.engine = self.place.engine
         self.plans = self.new_plans()
 
-    def workplace(self, **settings: str) -> Workplace:
+    def workplace(self) -> Workplace:
         """One more process's connections."""
-        return open_workplace(Config.from_env(self._environment | settings))
+        self._places.append(open_workplace(Config.from_env(self._environment)))
+        return self._places[-1]
 
     def new_plans(self) -> Plans:
         return Plans(self.place.seal, "UTC")
 
     def close(self) -> None:
-        self.engine.dispose()
-        self.place.redis.close()
+        for place in self._places:
+            place.engine.dispose()
+            place.redis.close()
 
     # ---- what there is ---------------------------------------------------------------------------------------------
 
@@ -154,6 +159,31 @@ class Works:
         )
         return int(row.shot)
 
+    @contextmanager
+    def closed_to_new_connections(self) -> Iterator[None]:
+        """Have Postgres away: every connection breaks, and none can be made but the one this holds."""
+        name = self.engine.url.database
+        with psycopg.connect(self._maintenance_url(), autocommit=True) as outside:
+            outside.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+            outside.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+            try:
+                yield
+            finally:
+                outside.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+                self.engine.dispose()
+
+    def _maintenance_url(self) -> str:
+        url = self.engine.url.set(drivername="postgresql", database="postgres")
+        return url.render_as_string(hide_password=False)
+
+    def count_statements(self, counted: Counter[str]) -> None:
+        """Count every statement from now on by its title, and every transaction."""
+
+        def count(_c: object, _cursor: object, statement: str, *_: object) -> None:
+            counted[statement[:40]] += 1
+
+        sa.event.listen(self.engine, "before_cursor_execute", count)
+
     # ---- its processes, step by step -------------------------------------------------------------------------------
 
     def claim(self, room: int = 100, *, name: str = PUMP) -> list[Lease]:
@@ -190,17 +220,25 @@ class Works:
 
     # ---- whole pumps -----------------------------------------------------------------------------------------------
 
+    def by_hand(self, name: str = PUMP, *, stopping: Callable[[], bool] = lambda: False) -> pump.Pump:
+        """A pump to be moved by hand, with connections of its own."""
+        place = self.workplace()
+        flights: Flights[Sent] = Flights(place.guard, pump.IN_FLIGHT)
+        results = Results(place.engine)
+        return pump.Pump(place, name, stopping, flights, self.new_plans(), results, longest_rest=0.05)
+
     def pump(self, until: Callable[[], bool], *, seconds: float = 15, name: str = PUMP) -> float:
         """Be a pump until something is true, which must be so within `seconds`. Gives how long it took."""
         began, asked = monotonic(), Asked(until)
-        pump.run_pump(self.place, name=name, stopping=lambda: asked() or monotonic() > began + seconds)
+        self.by_hand(name, stopping=lambda: asked() or monotonic() > began + seconds).run(60)
         assert asked(), "the pump worked in vain"
         return asked.at - began
 
     @contextmanager
-    def pumping(self, *, name: str = PUMP, **settings: str) -> Iterator[threading.Event]:
-        """Have a pump in another thread, with connections of its own. Setting the event is SIGTERM."""
-        place, told, faults = self.workplace(**settings), threading.Event(), []
+    def pumping(self, *, name: str = PUMP, place: Workplace | None = None) -> Iterator[threading.Event]:
+        """Have a pump in another thread, with connections of its own unless given. Setting the event is SIGTERM."""
+        place, told = place or self.workplace(), threading.Event()
+        faults: list[Exception] = []
 
         def work() -> None:
             try:
@@ -215,8 +253,6 @@ class Works:
         finally:
             told.set()
             thread.join(30)
-            place.engine.dispose()
-            place.redis.close()
         assert not thread.is_alive()
         assert not faults, faults
 
