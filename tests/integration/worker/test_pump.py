@@ -134,13 +134,15 @@ def test_a_ring_is_answered_at_once(works_with_redis: Works):
 def test_who_is_silent_drips_or_never_ends_holds_up_nobody_else(works: Works):
     with Receiver() as bad, Receiver() as good:
         slow = [
-            works.profile(bad.url(path), settings={"timeoutSeconds": 1, "maxInFlight": 100})
-            for path in ("silent", "drip", "endless_body")
+            works.profile(bad.url("silent"), settings={"timeoutSeconds": 1, "maxInFlight": 100}),
+            works.profile(bad.url("drip"), settings={"timeoutSeconds": 1, "maxInFlight": 100}),
+            # Its megabytes must be too large before they are too late, however busy the machine is.
+            works.profile(bad.url("endless_body"), settings={"timeoutSeconds": 60, "maxInFlight": 4}),
         ]
         well = works.profile(good.url(), settings={"maxInFlight": 1000})
         works.events(300)
         took = works.pump(lambda: works.is_done(well))
-        assert took < 4
+        assert took < 10
         assert len(keys(good)) == len(good.seen) == 300
     for profile in slow:
         assert works.states(profile)["delivered"] == 0
