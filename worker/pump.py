@@ -293,7 +293,7 @@ def render(connection: sa.Connection, group: Sequence[Lease]) -> Mapping[int, Pa
     except DATABASE_ERRORS as error:
         if is_outage(error):
             raise
-        connection.rollback()
+        connection.connection.rollback()  # the driver's own: SQLAlchemy knows of no transaction here
         log.exception("projection.broke", extra={"profile_id": plan.profile_id})
         fault = f"cannot be rendered: {in_short(error)}"
     found: dict[int, Parcel | Exception] = {}
@@ -303,7 +303,7 @@ def render(connection: sa.Connection, group: Sequence[Lease]) -> Mapping[int, Pa
         except DATABASE_ERRORS as error:
             if is_outage(error):
                 raise
-            connection.rollback()
+            connection.connection.rollback()
             found[id_] = Unsendable(fault)
     is_profiles_fault = len(ids) > 1 and not any(isinstance(parcel, Parcel) for parcel in found.values())
     return dict.fromkeys(ids, BadSettings(fault)) if is_profiles_fault else found

@@ -7,10 +7,13 @@ from time import monotonic
 
 import pytest
 
+from exporters.base import Parcel
+from exporters.errors import BadSettings, Unsendable
 from tests.factories import route
 from tests.integration.worker.works import Works, wait_until
 from tests.receivers import Receiver
 from worker import pump, reaper
+from worker.lease import Lease
 
 SEED = (
     {"export_name": "first_name", "field": "firstName"},
@@ -166,16 +169,16 @@ def test_one_wide_and_slow_profile_leaves_slots_for_the_others(works: Works):
 
 def test_at_the_end_of_a_box_the_slow_ones_hold_up_nobody_else(works: Works):
     with Receiver() as bad, Receiver() as good:
-        slow = works.profile(bad.url("slow/2"), routes=[route(campaign=1)])
+        slow = works.profile(bad.url("slow/2"), routes=[route(campaign=1)], settings={"maxInFlight": 100})
         well = works.profile(good.url(), routes=[route(campaign=2)])
-        works.events(50, campaignId=1)
+        works.events(32, campaignId=1)
         works.events(1, campaignId=2)
         late: list[str] = []
         done_at: list[float] = []
 
         def stopping() -> bool:
             if not late and works.states(slow)["leased"] and monotonic() > began + 1:
-                late.extend(works.events(20, campaignId=2))
+                late.extend(works.events(20, campaignId=2) + works.events(18, campaignId=1))
             if len(good.seen) == 21 and len(bad.seen) == 32:
                 done_at.append(monotonic())
             return False
@@ -185,6 +188,30 @@ def test_at_the_end_of_a_box_the_slow_ones_hold_up_nobody_else(works: Works):
         assert done_at[0] - began < 1.9  # before the slow ones have answered
     assert works.states(well) == {"delivered": 21}
     assert works.states(slow) == {"delivered": 32, "pending": 18}  # it got no more, and nothing was cut
+
+
+def render(works: Works, leases: list[Lease], statement: str) -> dict[int, object]:
+    """Render with a projection that does what none should do: fail."""
+    plan = replace(leases[0].plan, _statement=statement, _parameters={})
+    with works.engine.connect() as connection:
+        return dict(pump.render(connection, [replace(lease, plan=plan) for lease in leases]))
+
+
+def test_a_row_that_breaks_the_projection_is_held_and_the_others_go(works: Works):
+    works.profile()
+    works.events(3)
+    leases = works.claim()
+    bad = leases[1].delivery_id
+    statement = f"SELECT id, (id / (id - {bad}))::text FROM deliveries WHERE id = ANY(%(ids)s)"
+    kinds = {id_: type(one) for id_, one in render(works, leases, statement).items()}
+    assert kinds == {lease.delivery_id: Unsendable if lease.delivery_id == bad else Parcel for lease in leases}
+
+
+def test_a_projection_that_breaks_for_every_row_is_its_profiles_fault(works: Works):
+    works.profile()
+    works.events(2)
+    found = render(works, works.claim(), "SELECT no_such_column FROM deliveries WHERE id = ANY(%(ids)s)")
+    assert {type(one) for one in found.values()} == {BadSettings}
 
 
 def test_a_receiver_that_comes_back_gets_everything_and_no_flood(works: Works):
