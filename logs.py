@@ -14,6 +14,7 @@ class JsonLines(logging.Formatter):
     """The event's name is the message; fields are given as `extra`. Control characters come out escaped."""
 
     def format(self, record: logging.LogRecord) -> str:
+        """Write the record as one line."""
         line = {
             "at": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z",
             "level": record.levelname.lower(),

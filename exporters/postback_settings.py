@@ -106,7 +106,7 @@ class PostbackSettings(Settings):
     success_body: SuccessBody | None = Field(
         default=None,
         title="Success needs",
-        description="A 2xx answer whose body does not meet this is a failure. Empty: 2xx is enough.",
+        description="For receivers that answer 2xx and say no in the body: what it must hold.",
     )
     retry_first_seconds: int = Field(
         default=15, title="First retry after (seconds)", description="About; it doubles from try to try.", ge=1, le=3600

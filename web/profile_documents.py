@@ -38,7 +38,7 @@ from web.profiles.settings import GivenSettings, address_faults, read_settings, 
 from web.profiles.shown import document_of
 from web.profiles.switching import lock_alone
 
-__all__ = ["Busy", "Fault", "Refused", "Saved", "delete", "document_of", "find", "save"]
+__all__ = ["Busy", "Fault", "Refused", "Saved", "delete", "document_of", "draft", "find", "save"]
 
 log = logging.getLogger(__name__)
 
@@ -79,19 +79,21 @@ def save(
     which may get another name by this. Without both, the document's own name decides: a profile of that name, in any
     case, is changed, unless it must be new.
     """
-    if not isinstance(document, Mapping):
-        raise Refused([Fault("", "Give a profile document: an object.")])
-    unreachable = address_faults(installed.guard(), document.get("settings"))
-    head = read_head(document, name=name)
-    target = _target(session, head, profile, must_be_new=must_be_new)
-    seal = installed.seal()
-    given = _read(document, head, target, seal)
-    faults = [*head.faults, *unreachable, *given.settings.faults, *given.mappings.faults, *given.routes.faults]
-    if faults or given.settings.origin is None:
-        raise Refused(faults)
-    saved = _store(session, given, target, seal, given.settings.origin)
+    target, given = _accepted(session, document, name=name, profile=profile, must_be_new=must_be_new)
+    saved = _store(session, given, target)
     log.info("profile.saved", extra={"profile_id": saved.profile.id, "is_new": saved.created, "actor": actor})
     return saved
+
+
+def draft(session: Session, document: object, *, profile: Profile | None) -> Profile:
+    """Write a document down to look at what it would send: nothing is switched on, retimed or let go. Raises Refused.
+
+    The caller always rolls back.
+    """
+    target, given = _accepted(session, document, name=None, profile=profile, must_be_new=profile is None)
+    written = _write(session, given, target)
+    session.flush()  # its routes get their defaults
+    return written
 
 
 def find(session: Session, name: str) -> Profile | None:
@@ -120,6 +122,22 @@ def delete(session: Session, profile: Profile, *, actor: str) -> int:
     profile.version += 1
     log.info("profile.deleted", extra={"profile_id": profile.id, "cancelled": cancelled, "actor": actor})
     return cancelled
+
+
+def _accepted(
+    session: Session, document: object, *, name: str | None, profile: Profile | None, must_be_new: bool
+) -> tuple[Profile | None, _Given]:
+    """Read a document, and find the profile it changes (None: a new one). Raises Refused."""
+    if not isinstance(document, Mapping):
+        raise Refused([Fault("", "Give a profile document: an object.")])
+    unreachable = address_faults(installed.guard(), document.get("settings"))
+    head = read_head(document, name=name)
+    target = _target(session, head, profile, must_be_new=must_be_new)
+    given = _read(document, head, target, installed.seal())
+    faults = [*head.faults, *unreachable, *given.settings.faults, *given.mappings.faults, *given.routes.faults]
+    if faults or given.settings.origin is None:
+        raise Refused(faults)
+    return target, given
 
 
 def _target(session: Session, head: Head, profile: Profile | None, *, must_be_new: bool) -> Profile | None:
@@ -167,23 +185,16 @@ def _kind(head: Head, target: Profile | None) -> type[RecordExporter] | None:
         return None
 
 
-def _store(session: Session, given: _Given, target: Profile | None, seal: Seal, origin: str) -> Saved:
-    head, model = given.head, given.settings.model
-    assert model is not None  # noqa: S101 -- without faults there is a model
+def _store(session: Session, given: _Given, target: Profile | None) -> Saved:
+    head = given.head
     goes_on = head.enabled and (target is None or not target.enabled or switches_on(target, given.routes.keys))
     if goes_on:
         lock_alone(session)
-    profile = target if target is not None else _new(session, head)
     retimed = target is not None and (head.interval_minutes, head.delay_minutes) != (
-        profile.interval_minutes,
-        profile.delay_minutes,
+        target.interval_minutes,
+        target.delay_minutes,
     )
-    _write_head(profile, head)
-    if target is None:
-        session.flush()  # its id is part of what seals the secrets
-    profile.settings = stored_form(model, profile_id=profile.id, seal=seal, origin=origin)
-    profile.mappings = stored_rows(given.mappings.rows, profile_id=profile.id, seal=seal, origin=origin)
-    store_routes(session, profile, given.routes.keys)
+    profile = _write(session, given, target)
     if target is not None:
         profile.version += 1
         session.flush()  # what follows is done by statements that read the rows
@@ -194,6 +205,20 @@ def _store(session: Session, given: _Given, target: Profile | None, seal: Seal, 
         routing.backfill_later(session, profile.id, utc_now())
     session.flush()  # what the database refuses is told here, not at the caller's commit
     return Saved(profile, target is None, tuple(given.mappings.warnings))
+
+
+def _write(session: Session, given: _Given, target: Profile | None) -> Profile:
+    model, origin, seal = given.settings.model, given.settings.origin, installed.seal()
+    assert model is not None  # noqa: S101 -- without faults there is a model
+    assert origin is not None  # noqa: S101 -- and where it sends to
+    profile = target if target is not None else _new(session, given.head)
+    _write_head(profile, given.head)
+    if target is None:
+        session.flush()  # its id is part of what seals the secrets
+    profile.settings = stored_form(model, profile_id=profile.id, seal=seal, origin=origin)
+    profile.mappings = stored_rows(given.mappings.rows, profile_id=profile.id, seal=seal, origin=origin)
+    store_routes(session, profile, given.routes.keys)
+    return profile
 
 
 def _new(session: Session, head: Head) -> Profile:

@@ -56,7 +56,7 @@ class UnknownField(ValueError):
 
     def __init__(self, name: str, near: tuple[str, ...]) -> None:
         hint = f"Did you mean {' or '.join(near)}?" if near else "Other fields of an order are custom:NAME."
-        super().__init__(f'There is no field "{name[:60]}". {hint}')
+        super().__init__(f'There is no field "{name[:60]}". {hint}' if name else "Choose a field.")
         self.name = name
         self.near = near
 

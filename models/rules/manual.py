@@ -68,6 +68,24 @@ A mapping is an Export Name with one of
 
 Their order is the order of parameters and columns. Empty is one thing: a missing value, null or "".
 
+What an empty value becomes is chosen with "when empty": leave it out, send it empty, or (in JSON) send null. Unless chosen, a
+URL or form sends it empty, and JSON and headers leave it out.
+
+## Postbacks: Export Names that steer the request
+
+Without these a postback is a GET with the parameters in the URL. A query that the URL has already stays, ours follows.
+
+| Export Name | does |
+|-|-|
+| `header:NAME` | is sent as the header NAME; the request becomes a POST, the other mappings its body |
+| `header:Content-Type` = `application/json` | makes the body JSON; any other type, or none, makes it a form |
+| `header:httpMethod` | GET, POST, PUT, PATCH or DELETE; not sent itself |
+| `header:httpMethodType` | GET: parameters in the URL; POST: in the body; not sent itself |
+| `user.emails[0]` | in JSON a path into objects and lists; `\\.` and `\\[` stand for the signs. Elsewhere an ordinary name |
+
+Content-Type and the two names that are not sent take static values only. A static value under a name such as `password`,
+`token` or `Authorization` is stored sealed, unless you say that it is no secret; pages show dots in its place.
+
 ## Modifiers
 
 They work from left to right on the value's text: yes and no are `1` and `0`, times are in the profile's zone. Empty stays

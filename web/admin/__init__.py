@@ -11,6 +11,7 @@ from models.account import Role
 from models.campaign import Campaign, Product
 from web.admin.customers import Customers
 from web.admin.deliveries import Deliveries
+from web.admin.draft import Draft
 from web.admin.home import Home
 from web.admin.keys import Keys
 from web.admin.preview import Preview
@@ -34,6 +35,7 @@ def init_admin(app: Flask) -> None:
         Profiles(name="Profiles", endpoint="profiles"),
         ProfilePage(name="Profile", endpoint="profile"),
         Preview(name="Preview", endpoint="preview"),
+        Draft(name="Draft", endpoint="draft"),
         Deliveries(name="Deliveries", endpoint="deliveries"),
         Customers(name="Customers", endpoint="customers"),
         Campaigns(Campaign, name="Campaigns", endpoint="campaigns"),

@@ -21,7 +21,15 @@ from web.admin import asked
 from web.admin.page import PAGE_SIZE, Page
 from web.guard import actor, needs
 
-STATES = ("pending", "leased", "held", "delivered", "skipped", "cancelled")
+STATES = {
+    "pending": "pending: waits for its time",
+    "leased": "leased: on its way",
+    "held": "held: waits for its profile or a person",
+    "delivered": "delivered",
+    "skipped": "skipped",
+    "cancelled": "cancelled",
+}
+FAILING = "failing"
 OPEN = frozenset({"pending", "leased", "held"})
 MOST_ATTEMPTS = 100
 
@@ -41,7 +49,7 @@ class Deliveries(Page):
                 older=rows[PAGE_SIZE - 1].id if len(rows) > PAGE_SIZE else None,
                 is_newest=before is None,
                 profiles=db.session.execute(_profiles()).all(),
-                states=STATES,
+                states={FAILING: "failing: tried, not delivered yet", **STATES},
                 asked={name: asked.text(name) for name in ("profile", "state", "customer", "event")},
             )
         )
@@ -120,6 +128,7 @@ def _filtered(before: int | None) -> sa.Select[Any]:
     statement = _shown().add_columns(
         Delivery.id,
         Delivery.tries,
+        Delivery.retried,
         Delivery.due_at,
         Delivery.finished_at,
         Event.customer_type,
@@ -133,7 +142,9 @@ def _filtered(before: int | None) -> sa.Select[Any]:
         statement = statement.where(Delivery.id < before)
     if profile_id := asked.number("profile"):
         statement = statement.where(Delivery.profile_id == profile_id)
-    if (state := asked.text("state")) in STATES:
+    if (state := asked.text("state")) == FAILING:
+        statement = statement.where(Delivery.state == "pending", Delivery.retried)
+    elif state in STATES:
         statement = statement.where(shown_state == state)
     if customer := asked.text("customer"):
         statement = statement.where(Event.customer_id == customer)

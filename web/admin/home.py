@@ -13,7 +13,6 @@ from sqlalchemy.exc import OperationalError
 
 from models.base import db, utc_now
 from models.delivery import Attempt, Delivery
-from models.event import Event
 from models.gates import gate_reason
 from models.heartbeat import Heartbeat
 from models.profile import Gate, Profile, Route
@@ -40,8 +39,8 @@ class Home(IndexPage):
                 delivered=_patiently(_delivered_since(_midnight())),
                 tick=tick,
                 tick_is_late=tick is None or utc_now() - tick > TICK_IS_LATE,
-                without_route=db.session.scalars(_without_route()).all(),
-                unrouted=db.session.scalars(sa.select(Event.id).where(Event.routed_at.is_(None)).limit(1)).first(),
+                now=utc_now(),
+                without_route=db.session.execute(_without_route()).all(),
             )
         )
 
@@ -80,7 +79,7 @@ def _delivered_since(moment: datetime) -> sa.Select[Any]:
 
 def _without_route() -> sa.Select[Any]:
     has_route = sa.exists().where(Route.profile_id == Profile.id, Route.enabled)
-    return sa.select(Profile.name).where(Profile.deleted_at.is_(None), Profile.enabled, ~has_route)
+    return sa.select(Profile.id, Profile.name).where(Profile.deleted_at.is_(None), Profile.enabled, ~has_route)
 
 
 def _patiently(statement: sa.Select[Any]) -> dict[int, int] | None:

@@ -44,26 +44,19 @@ class Preview(Page):
     def one(self, profile_id: int) -> str:
         """Show the request for the event that was asked for, else for a late one of the routes, else for the sample."""
         profile = living(profile_id)
-        wanted = asked.text("event")
-        stored = _stored(profile, wanted or _late_event(profile))
-        event, delivery_id = stored or (sample_event(profile), SAMPLE_DELIVERY)
-        request, fault = None, None
-        try:
-            request = shown(write(profile, event, delivery_id, utc_now()))
-        except Refusal as refusal:
-            fault = refusal.sentence
-        return str(
-            self.render(
-                "admin/preview.html",
-                page_name=f"Preview: {profile.name}",
-                profile=profile,
-                request_shown=request,
-                fault=fault,
-                event=event,
-                is_sample=stored is None,
-                wanted=wanted,
-            )
-        )
+        seen = look(profile, asked.text("event"))
+        return str(self.render("admin/preview.html", page_name=f"Preview: {profile.name}", profile=profile, **seen))
+
+
+def look(profile: Profile, wanted: str = "") -> dict[str, Any]:
+    """Give what `preview_request.html` shows: the request and the event it is for, or why there can be none."""
+    stored = _stored(profile, wanted or _late_event(profile))
+    event, delivery_id = stored or (sample_event(profile), SAMPLE_DELIVERY)
+    seen = {"event": event, "is_sample": stored is None, "wanted": wanted, "fault": None, "request_shown": None}
+    try:
+        return seen | {"request_shown": shown(write(profile, event, delivery_id, utc_now()))}
+    except Refusal as refusal:
+        return seen | {"fault": refusal.sentence}
 
 
 def sample_event(profile: Profile) -> NewEvent:

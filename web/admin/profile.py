@@ -57,9 +57,10 @@ class ProfilePage(Page):
         if like:
             document = profile_documents.document_of(like)
             values = values_of({**document, "name": "", "enabled": False}, version=0)
-        form = _form(kind, values)
+        form = form_for(kind, values)
         if form.validate_on_submit() and (saved := _save(form, kind, profile=None, paused=False)):
-            flash(f'"{saved.name}" is saved.', "success")
+            collects = " It also takes the events of the last 24 hours." if saved.enabled else ""
+            flash(f'"{saved.name}" is saved.{collects}', "success")
             return redirect(url_for("profiles.index"))
         return self._page(form, kind, page_name=f"New profile like {like.name}" if like else "New profile", like=like)
 
@@ -67,7 +68,7 @@ class ProfilePage(Page):
     def edit(self, profile_id: int) -> ResponseReturnValue:
         """Change a profile."""
         profile = living(profile_id)
-        form = _form(profile.export_type, values_of(profile_documents.document_of(profile), version=profile.version))
+        form = form_for(profile.export_type, values_of(profile_documents.document_of(profile), version=profile.version))
         form.settings.form.tell_stored(key for key, value in profile.settings.items() if is_sealed(value))
         name, paused = profile.name, profile.paused
         if form.validate_on_submit() and _is_fresh(form, profile):
@@ -75,7 +76,7 @@ class ProfilePage(Page):
             if saved:
                 flash(f'"{saved.name}" is saved.', "success")
                 return redirect(url_for("profiles.index"))
-        return self._page(form, profile.export_type, page_name=name, like=None, is_new=False)
+        return self._page(form, profile.export_type, page_name=name, like=None, profile_id=profile_id)
 
     @expose("/lookup/<kind>")
     def lookup(self, kind: str) -> ResponseReturnValue:
@@ -92,7 +93,9 @@ class ProfilePage(Page):
         found = [{"id": row[0], "text": _shown(row[0], row[1])} for row in db.session.execute(statement)]
         return {"results": found if term else [{"id": "all", "text": "All"}, *found]}
 
-    def _page(self, form: ProfileForm, kind: str, *, page_name: str, like: Profile | None, is_new: bool = True) -> str:
+    def _page(
+        self, form: ProfileForm, kind: str, *, page_name: str, like: Profile | None, profile_id: int | None = None
+    ) -> str:
         return str(
             self.render(
                 "admin/profile.html",
@@ -101,7 +104,7 @@ class ProfilePage(Page):
                 kind=kind,
                 label=record_exporter(kind).label,
                 exporters=RECORDS,
-                is_new=is_new,
+                profile_id=profile_id,
                 clone_of=like,
                 is_faulty=request.method == "POST",
                 blank_mapping=MappingRow(prefix="mappings-0-"),
@@ -118,10 +121,16 @@ _RECORDS = {
 }
 
 
-def _form(kind: str, values: dict[str, Any]) -> ProfileForm:
+def form_for(kind: str, values: dict[str, Any]) -> ProfileForm:
+    """Give the form of an export type, filled; 404 when there is no such type."""
     if kind not in FORMS:
         abort(404)
     return FORMS[kind](data=values)
+
+
+def given_document(form: ProfileForm, kind: str, *, paused: bool) -> Any:
+    """Give the form as a document of plain JSON values."""
+    return json.loads(json.dumps(form.document(export_type=kind, paused=paused), default=float))
 
 
 def _is_fresh(form: ProfileForm, profile: Profile) -> bool:
@@ -134,7 +143,7 @@ def _is_fresh(form: ProfileForm, profile: Profile) -> bool:
 
 def _save(form: ProfileForm, kind: str, *, profile: Profile | None, paused: bool) -> Profile | None:
     """Save the form's document and commit; None when it was refused, with each message at its field."""
-    document = json.loads(json.dumps(form.document(export_type=kind, paused=paused), default=float))
+    document = given_document(form, kind, paused=paused)
     try:
         saved = profile_documents.save(
             db.session(), document, actor=actor(), profile=profile, must_be_new=profile is None

@@ -19,6 +19,7 @@ from models.profile import Gate, Profile
 from web import installed, profile_documents
 from web.admin import asked
 from web.admin.page import PAGE_SIZE, Page
+from web.admin.route_words import route_words
 from web.admin.targets import label_of, target_of
 from web.guard import actor, needs
 
@@ -40,6 +41,7 @@ class Profiles(Page):
             self.render(
                 "admin/profiles.html",
                 rows=[(row, target_of(row.Profile), label_of(row.Profile.export_type)) for row in rows[:PAGE_SIZE]],
+                routes=route_words(row.Profile for row in rows[:PAGE_SIZE]),
                 waiting={row.profile_id: row.count for row in db.session.execute(waiting_of(ids))},
                 last={row.profile_id: row for row in db.session.execute(_last_results())},
                 wanted=wanted,
@@ -80,7 +82,9 @@ class Profiles(Page):
             return self._delete(profile)
         is_open = (Delivery.profile_id == profile.id, Delivery.state.in_(OPEN))
         waiting = db.session.scalar(sa.select(sa.func.count()).where(*is_open))
-        return str(self.render("admin/profile_delete.html", page_name="Delete", profile=profile, waiting=waiting))
+        return str(
+            self.render("admin/profile_delete.html", page_name="Delete a profile", profile=profile, waiting=waiting)
+        )
 
     @staticmethod
     def _switch(profile_id: int, *, paused: bool) -> ResponseReturnValue:
@@ -105,7 +109,8 @@ class Profiles(Page):
             flash(str(busy), "error")
             return redirect(url_for("profiles.index"))
         db.session.commit()
-        flash(f'"{name}" is deleted. {cancelled} waiting deliveries were cancelled in your name.', "success")
+        what = "1 waiting delivery was" if cancelled == 1 else f"{cancelled} waiting deliveries were"
+        flash(f'"{name}" is deleted. {what} cancelled in your name.', "success")
         return redirect(url_for(".index"))
 
 
@@ -131,7 +136,7 @@ def _listed(wanted: str) -> sa.Select[Any]:
         sa.select(Profile, gate_reason.label("closed"), Gate.fault_message)
         .outerjoin(Gate, Gate.profile_id == Profile.id)
         .where(Profile.deleted_at.is_(None))
-        .options(selectinload(Profile.mappings))
+        .options(selectinload(Profile.mappings), selectinload(Profile.routes))
         .order_by(sa.func.lower(Profile.name))
     )
     if wanted:

@@ -24,7 +24,7 @@ docs = Blueprint("api_docs", __name__, url_prefix="/api")
 TITLE = "Waybill"
 INTRODUCTION = (
     "Producers send events; Waybill sends them on to the systems that wait for them. "
-    "Lists are newest first; `next` of a page is the `after` of the following one."
+    "Lists are newest first; the next of a page is the after of the following one."
 )
 REFUSALS = {
     400: "The request cannot be read",

@@ -30,7 +30,7 @@ TRIES = 4
 @api.post("/events")
 @require(Scope.EVENTS_WRITE)
 @describe(
-    "Send events",
+    "Send events.",
     body=shapes.Event,
     answers={200: shapes.Accepted},
     note="One event document, an array of them, or NDJSON, gzip-encoded or not. Good events are taken, bad ones told.",

@@ -40,7 +40,10 @@ class NewUserForm(FlaskForm):
     email = EmailField("E-mail address", [validators.InputRequired(), validators.Length(max=254)])
     role = SelectField("Role", choices=[SelectChoice(role.value, text) for role, text in ROLES.items()])
     password = PasswordField(
-        "Password", [validators.InputRequired()], description=f"At least {MIN_PASSWORD} characters."
+        "Password",
+        [validators.InputRequired()],
+        description=f"At least {MIN_PASSWORD} characters.",
+        render_kw={"autocomplete": "new-password"},
     )
 
 
@@ -49,7 +52,11 @@ class UserForm(FlaskForm):
 
     role = SelectField("Role", choices=[SelectChoice(role.value, text) for role, text in ROLES.items()])
     active = BooleanField("May sign in")
-    password = PasswordField("New password", description="Empty: unchanged. A new one ends all sign-ins.")
+    password = PasswordField(
+        "New password",
+        description="Empty: unchanged. A new one ends all sign-ins.",
+        render_kw={"autocomplete": "new-password"},
+    )
 
 
 class KeyForm(FlaskForm):

@@ -30,7 +30,9 @@ class ProfileForm(FlaskForm):
     version = HiddenField()
     name = StringField("Profile name", description="What people call it. No slash.")
     enabled = BooleanField(
-        "Enabled", default=True, description="Off: nothing new is collected, what waits is held until it is on again."
+        "Enabled",
+        default=True,
+        description="Off: nothing new is collected, what waits is held. Switched on, it also takes the last 24 hours.",
     )
     interval_minutes = IntegerField(
         "Interval (minutes)", [Optional()], default=15, description="0: as it happens.", widget=widgets.NumberInput()
@@ -41,7 +43,9 @@ class ProfileForm(FlaskForm):
         default=0,
         description="Added to the interval: 15 and 5 run every 20 minutes.",
     )
-    time_zone = StringField("Time zone", description="For dates in this profile, such as Europe/Berlin.")
+    time_zone = StringField(
+        "Time zone", description="For dates in this profile, such as Europe/Berlin. Empty: the account's."
+    )
     skip_completed_partials = BooleanField(
         "Skip completed partials",
         default=True,
@@ -78,7 +82,7 @@ class ProfileForm(FlaskForm):
 
     def hang(self, path: str, message: str) -> None:
         """Put a fault of the document at its field; what has none stands above the form."""
-        field = self._field_at(path)
+        field = self.field_at(path)
         if field is None:
             self.form_errors.append(f"{path}: {message}" if path else message)
         elif hasattr(field, "form"):  # a whole row, or a group
@@ -86,7 +90,8 @@ class ProfileForm(FlaskForm):
         else:
             field.errors = [*field.errors, message]
 
-    def _field_at(self, path: str) -> Any:
+    def field_at(self, path: str) -> Any:
+        """Give the field that a path of the document stands for; None when there is none."""
         steps = re.findall(r"[^.\[\]]+", path)
         if not steps:
             return None

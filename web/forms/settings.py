@@ -132,7 +132,7 @@ def _group(models: list[type[BaseModel]], label: str, help_text: str) -> GroupSe
     if len(models) == 1:
         return GroupSetting(settings_form(models[0]), label, description=help_text)
     kinds = {_first_key(model): model for model in models}
-    choices = [SelectChoice("", "nothing more")]
+    choices = [SelectChoice("", "a 2xx answer, nothing more")]
     choices += [SelectChoice(kind, (model.__doc__ or kind).strip().rstrip(".")) for kind, model in kinds.items()]
     fields: dict[str, Any] = {kind: GroupSetting(settings_form(model), kind) for kind, model in kinds.items()}
     fields["kind"] = SelectField(label, choices=choices, description=help_text, validate_choice=False)

@@ -25,7 +25,8 @@
         initSelection: function (element, done) { done({ id: element.val(), text: element.val() }); },
         placeholder: "Choose a field ...",
         formatResult: field,
-        matcher: match
+        matcher: match,
+        sortResults: bestFirst
       });
     });
     $(root).find("input[data-lookup]").each(function () {
@@ -52,6 +53,21 @@
   // A word finds fields by name and by what they mean.
   function match(term, text, item) {
     return (text + " " + (item && item.meaning || "")).toLowerCase().indexOf($.trim(term).toLowerCase()) >= 0;
+  }
+
+  // Fields whose name begins with the word come before those that only mean it.
+  function bestFirst(found, _container, query) {
+    var term = $.trim(query.term).toLowerCase();
+    if (!term) { return found; }
+    function rank(item) {
+      if (item.children) { return Math.min.apply(null, item.children.map(rank)); }
+      var place = item.text.toLowerCase().indexOf(term);
+      return place === 0 ? 0 : place > 0 ? 1 : 2;
+    }
+    function inOrder(items) { return items.slice().sort(function (a, b) { return rank(a) - rank(b); }); }
+    return inOrder(found.map(function (item) {
+      return item.children ? $.extend({}, item, { children: inOrder(item.children) }) : item;
+    }));
   }
 
   function toggle(element, isShown) { element.classList.toggle("wb-hidden", !isShown); }
@@ -102,6 +118,22 @@
     else if (button.dataset.move === "down" && row.nextElementSibling) { row.parentNode.insertBefore(row.nextElementSibling, row); }
     else if (button.hasAttribute("data-remove")) { row.remove(); }
     number(table);
+  });
+
+  // A look at the form as it stands. The page stays, so that no typed secret is lost.
+  document.addEventListener("click", function (event) {
+    var button = event.target.closest("[data-preview]");
+    if (!button) { return; }
+    var box = button.form.querySelector("[data-previewed]");
+    fetch(button.dataset.preview, { method: "POST", body: new FormData(button.form) }).then(function (answer) {
+      if (!answer.ok || answer.redirected) { throw new Error(answer.status); }
+      return answer.text();
+    }).then(function (text) {
+      box.innerHTML = text;
+      box.scrollIntoView({ block: "nearest" });
+    }).catch(function () {
+      box.textContent = "No preview could be made. Are you still signed in?";
+    });
   });
 
   document.addEventListener("change", function (event) {

@@ -161,3 +161,23 @@ def test_a_viewer_may_not_act(vera: Browser, app: Flask, delivery: int) -> None:
 def test_the_history_of_a_customer_links_to_what_was_sent(vera: Browser, delivery: int) -> None:
     page = vera.get("/admin/customers/one?id=%3Cimg+src%3Dx+onerror%3Dalert(1)%3E")
     assert f'href="/admin/deliveries/{delivery}">View</a>' in page
+
+
+def test_what_failed_and_is_tried_again_is_found_from_home(app: Flask, vera: Browser, delivery: int) -> None:
+    assert f"/admin/deliveries/{delivery}" not in vera.get("/admin/deliveries/?state=failing")
+    with app.app_context():
+        found = db.session.get_one(Delivery, delivery)
+        found.failures = 1
+        number = found.profile_id
+        db.session.commit()
+    assert f"profile={number}&amp;state=failing" in vera.get("/admin/")
+    page = vera.get(f"/admin/deliveries/?profile={number}&state=failing")
+    assert f"/admin/deliveries/{delivery}" in page
+    assert "last try failed" in page
+
+
+def test_a_refusal_is_a_page_with_a_way_back(vera: Browser) -> None:
+    assert "There is nothing here" in vera.get("/admin/deliveries/99999999", status=404)
+    page = vera.get("/admin/users/", status=403)
+    assert "Your role does not allow this" in page
+    assert 'href="/admin/"' in page

@@ -193,6 +193,7 @@ def test_the_list_shows_it_and_an_operator_pauses_runs_and_resumes(olga: Browser
     page = olga.get("/admin/profiles/?q=call")
     assert "GET postingmydata.com" in page
     assert "every 15 minutes" in page
+    assert "Partial / 1 / all" in page
     number = number_of(app, calls)
     assert olga.post(f"/admin/profiles/{number}/pause").status_code == 302
     assert stored(app, calls)["paused"] is True
@@ -219,3 +220,39 @@ def test_pickers_find_campaigns_and_products(edda: Browser, app: Flask, calls: s
     assert '"id":"1"' in edda.get("/admin/profile/lookup/campaigns?q=1")
     assert '"All"' in edda.get("/admin/profile/lookup/products")
     edda.get("/admin/profile/lookup/users?q=1", status=404)
+
+
+def test_a_form_is_previewed_before_it_is_saved(app: Flask, edda: Browser, calls: str) -> None:
+    number = number_of(app, calls)
+    before = stored(app, calls)
+    form = form_of(edda.get(f"/admin/profile/{number}")) | {"mappings-0-name": "given_name"}
+    page = edda.post(f"/admin/draft/postback/{number}", form).text
+    assert "partials.php?given_name=Jane&amp;list_id=400&amp;token=" in page
+    assert "hush-canary" not in page
+    assert stored(app, calls) == before
+    new = new_form(edda.get("/admin/profile/new"), "Never saved")
+    assert "first_name=Jane" in edda.post("/admin/draft/postback", new).text
+    with app.app_context():
+        assert find(db.session(), "Never saved") is None
+
+
+def test_a_preview_of_a_faulty_form_names_the_places_as_the_page_does(edda: Browser, calls: str) -> None:
+    form = new_form(edda.get("/admin/profile/new"), calls) | {"settings-url": "ftp://x", "mappings-0-field": ""}
+    page = edda.post("/admin/draft/postback", form).text
+    assert "Profile name: There is a profile" in page
+    assert "Postback URL: The address must begin" in page
+    assert "Field mapping 1: Choose a field." in page
+    assert "Interval (minutes): " in edda.post("/admin/draft/postback", form | {"interval_minutes": "soon"}).text
+
+
+def test_a_typed_secret_that_a_refused_save_loses_is_asked_for_again(edda: Browser, calls: str) -> None:
+    form = new_form(edda.get("/admin/profile/new"), "") | {"settings-signingSecret": "whsec_typed-canary"}
+    page = edda.post("/admin/profile/new", form).text
+    assert "Type it again" in page
+    assert "typed-canary" not in page
+
+
+def test_who_may_not_edit_gets_no_preview_of_a_form(olga: Browser, vera: Browser, calls: str) -> None:
+    for person in (olga, vera):
+        person.get("/admin/")
+        assert person.post("/admin/draft/postback", {"name": calls}).status_code == 403

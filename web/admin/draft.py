@@ -1,0 +1,70 @@
+"""A look at what a profile's form would send, before it is saved. Nothing is sent, nothing is stored."""
+
+from __future__ import annotations
+
+import re
+
+from flask import redirect, url_for
+from flask.typing import ResponseReturnValue
+from flask_admin import expose
+
+from models.account import Role
+from models.base import db
+from web import profile_documents
+from web.admin.page import Page
+from web.admin.preview import look
+from web.admin.profile import form_for, given_document
+from web.admin.profiles import living
+from web.forms.profile import ProfileForm
+
+ROWS = {"mappings": "Field mapping", "routes": "Route"}
+
+
+class Draft(Page):
+    """The part of a page that the form's script asks for."""
+
+    role = Role.EDITOR
+
+    def is_visible(self) -> bool:
+        """It is no page of its own."""
+        return False
+
+    @expose("/")
+    def index(self) -> ResponseReturnValue:
+        """There is no draft without a form."""
+        return redirect(url_for("profiles.index"))
+
+    @expose("/<kind>", methods=("POST",))
+    @expose("/<kind>/<int:profile_id>", methods=("POST",))
+    def one(self, kind: str, profile_id: int | None = None) -> str:
+        """Write the form's document down, look at its request, and forget both."""
+        profile = None if profile_id is None else living(profile_id)
+        form = form_for(kind, {})
+        if not form.validate_on_submit():
+            return str(self.render("admin/preview_request.html", faults=_misread(form)))
+        try:
+            document = given_document(form, kind, paused=False)
+            seen = look(profile_documents.draft(db.session(), document, profile=profile))
+            return str(self.render("admin/preview_request.html", **seen))
+        except profile_documents.Refused as refused:
+            faults = [_sentence(form, fault.path, fault.message) for fault in refused.faults]
+            return str(self.render("admin/preview_request.html", faults=faults))
+        finally:
+            db.session.rollback()
+
+
+def _misread(form: ProfileForm) -> list[str]:
+    return [
+        f"{field.label.text}: {message}"
+        for field in form
+        for message in field.errors
+        if isinstance(message, str)  # rows and groups hold lists of them
+    ]
+
+
+def _sentence(form: ProfileForm, path: str, message: str) -> str:
+    """Name the place of a fault as the page does: "Field mapping 2: ..."."""
+    if found := re.match(r"(mappings|routes)\[(\d+)\]", path):
+        return f"{ROWS[found[1]]} {int(found[2]) + 1}: {message}"
+    field = form.field_at(path)
+    return f"{field.label.text}: {message}" if field is not None else message

@@ -1,0 +1,38 @@
+"""Routes as people read them: "Partial / Lander / all"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import sqlalchemy as sa
+
+from models.base import db
+from models.campaign import Campaign, Product
+from models.profile import Profile
+from web.admin.shown import type_label
+
+MOST = 3
+
+
+def route_words(profiles: Iterable[Profile]) -> dict[int, list[str]]:
+    """Write the routes of each profile, by its id; the first few, and how many more there are."""
+    routes = {profile.id: profile.live_routes for profile in profiles}
+    shown = [route for some in routes.values() for route in some[:MOST]]
+    campaigns = _names(Campaign.campaign_id, Campaign.name, {route.campaign_id for route in shown})
+    products = _names(Product.product_id, Product.name, {route.product_id for route in shown})
+    return {
+        number: [
+            f"{type_label(route.customer_type)} / {campaigns[route.campaign_id]} / {products[route.product_id]}"
+            for route in some[:MOST]
+        ]
+        + ([f"and {len(some) - MOST} more"] if len(some) > MOST else [])
+        for number, some in routes.items()
+    }
+
+
+def _names(
+    key: sa.orm.InstrumentedAttribute[str], name: sa.orm.InstrumentedAttribute[str | None], ids: set[str | None]
+) -> dict[str | None, str]:
+    """Name campaigns or products by their ids; None stands for all, and what has no name yet is its id."""
+    found = db.session.execute(sa.select(key, name).where(key.in_(ids - {None})))
+    return {None: "all"} | {row[0]: row[1] or row[0] for row in found}
