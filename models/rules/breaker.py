@@ -71,11 +71,6 @@ def after(breaker: Breaker, tally: Tally, *, now: datetime, most: int, luck: flo
     return Verdict(_widen(counted, tally, most))
 
 
-def is_quiet(breaker: Breaker) -> bool:
-    """Say whether a batch without failures would leave the breaker as it is: nothing to write."""
-    return breaker == Breaker()
-
-
 def _trip(breaker: Breaker, luck: float) -> Verdict:
     wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(breaker.trips, 10)) * (1 - SPREAD + 2 * SPREAD * luck)
     return Verdict(Breaker(is_open=True, trips=breaker.trips + 1), wait=wait)

@@ -177,7 +177,7 @@ class Works:
         return url.render_as_string(hide_password=False)
 
     def count_statements(self, counted: Counter[str]) -> None:
-        """Count every statement from now on by its title, and every transaction."""
+        """Count from now on what goes through the engine, by its title: not BEGIN and COMMIT, COPY and rendering."""
 
         def count(_c: object, _cursor: object, statement: str, *_: object) -> None:
             counted[statement[:40]] += 1
