@@ -10,6 +10,8 @@ from typing import Any
 
 from cryptography.fernet import Fernet
 
+from exporters.guard import parse_allowances
+
 
 class ConfigError(Exception):
     """A setting is missing or cannot be used. Says which one and what to do."""
@@ -55,6 +57,14 @@ def _time_zone(text: str) -> str:
     return text
 
 
+def _egress_allow(text: str) -> str:
+    try:
+        parse_allowances(text)
+    except ValueError as error:
+        raise ValueError(str(error).removeprefix("EGRESS_ALLOW: ")) from error
+    return text
+
+
 def _count(low: int, high: int) -> Callable[[str], int]:
     def read(text: str) -> int:
         if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
@@ -83,7 +93,9 @@ class Config:
     worker_processes: int = _setting("How many processes send postbacks at once.", _count(1, 64), "2")
     account_time_zone: str = _setting("The zone of times that come without an offset.", _time_zone, "UTC")
     egress_allow: str = _setting(
-        "Private targets that may be dialled: comma-separated CIDR or CIDR:port, e.g. 10.1.2.0/24:443.", str, ""
+        "Private targets that may be dialled: comma-separated CIDR or CIDR:port, e.g. 10.1.2.0/24:443.",
+        _egress_allow,
+        "",
     )
 
     @classmethod

@@ -1,10 +1,14 @@
 """How the web process serves; gunicorn reads this file by its name."""
 
 import pathlib
+import sys
 
-from config import Config
+from config import Config, ConfigError
 
-_settings = Config.from_env()
+try:
+    _settings = Config.from_env()
+except ConfigError as error:
+    sys.exit(str(error))
 
 bind = f"0.0.0.0:{_settings.port}"  # a host's router must reach it; `make run` binds to the loopback address instead
 workers = _settings.web_concurrency

@@ -1,6 +1,13 @@
 """What gunicorn and the flask command load."""
 
-from config import Config
+import sys
+
+from config import Config, ConfigError
 from web import create_app
 
-app = create_app(Config.from_env())
+try:
+    _config = Config.from_env()
+except ConfigError as error:
+    sys.exit(str(error))
+
+app = create_app(_config)

@@ -20,13 +20,19 @@ Say = Callable[[str, str], None]
 
 
 class Child:
-    """One process, in a session of its own: Ctrl-C in the terminal reaches only us, and we stop things in order."""
+    """One process, in a session of its own: Ctrl-C in the terminal reaches only us, and we stop things in order.
 
-    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str], say: Say) -> None:
+    has_port: what it leaves behind when it dies may hold its port, so that is killed before the next start.
+    """
+
+    def __init__(
+        self, name: str, command: Sequence[str], environment: Mapping[str, str], say: Say, *, has_port: bool = False
+    ) -> None:
         self.name = name
         self._command = command
         self._environment = environment
         self._say = say
+        self._has_port = has_port
         self._process: subprocess.Popen[bytes] | None = None
         self._start_at = 0.0
 
@@ -65,11 +71,13 @@ class Child:
             return False
         if not self._start_at:
             self._say("run", f"{self.name} ended ({_ending(self.returncode)}), starting it again")
-            self.signal_group(signal.SIGTERM)  # what it left behind may still hold its port
+            self.signal_group(signal.SIGTERM)  # what it left behind may finish its work
             self._start_at = now + RESTART_SECONDS
             return False
         if now < self._start_at:
             return False
+        if self._has_port:
+            _kill_session(self.pid)  # an open connection alone would keep it, and the port, for many seconds
         self.start()
         return True
 

@@ -172,13 +172,14 @@ class _Row:
             return None
         for key in row:
             if key not in _KEYS:
-                self._fault("", f'"{str(key)[:40]}" is not a key of a mapping.')
+                self._fault(_shown(key), "This key is unknown.")
         name = self._name(row.get("exportName"))
         secret = self._secret(row, name)
         source = self._source(row, secret=secret)
         written, chain = self._modifiers(row.get("modifiers"), source)
         kind = self._choice(row, "type", ValueType)
-        when_empty = self._choice(row, "whenEmpty", WhenEmpty)
+        # "default" is what leaving it out means
+        when_empty = None if row.get("whenEmpty") == "default" else self._choice(row, "whenEmpty", WhenEmpty)
         if self.faults or source is None:
             return None
         return FieldMapping(name, source, chain, written, kind, when_empty, secret)
@@ -278,13 +279,19 @@ class _Row:
             return None
         if isinstance(given, str) and given in [choice.value for choice in choices]:
             return choices(given)
-        self._fault(key, f"Give {', '.join(choice.value for choice in choices)} or null.")
+        words = [f'"{choice.value}"' for choice in choices]
+        self._fault(key, f"Give {', '.join(words)}, or leave it out.")
         return None
 
 
 # Lone surrogates are no characters: they can neither be stored nor sent as UTF-8.
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def _shown(key: object) -> str:
+    """Make somebody else's key fit for an answer."""
+    return "".join(char if char.isprintable() else "?" for char in str(key))[:60]
 
 
 def _case_warnings(mappings: Sequence[FieldMapping | None]) -> Iterator[Fault]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import psycopg
 from flask import Flask, Response, request
 from flask.typing import ResponseReturnValue
+from psycopg.errors import ReadOnlySqlTransaction
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
@@ -89,7 +90,14 @@ def _broken(error: Exception) -> ResponseReturnValue:
 
 
 def is_database_away(error: Exception) -> bool:
-    """Say whether this is the database's absence, and not a fault of ours or the caller's."""
-    return isinstance(error, OperationalError | InterfaceError | PoolTimeout | psycopg.OperationalError) or (
-        isinstance(error, DBAPIError) and error.connection_invalidated
+    """Say whether this is the database's absence, and not a fault of ours or the caller's.
+
+    One that may only be read is away, too: a failover is under way, or a host has shut a full disk.
+    """
+    if isinstance(error, DBAPIError) and (
+        error.connection_invalidated or isinstance(error.orig, ReadOnlySqlTransaction)
+    ):
+        return True
+    return isinstance(
+        error, OperationalError | InterfaceError | PoolTimeout | psycopg.OperationalError | ReadOnlySqlTransaction
     )

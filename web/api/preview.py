@@ -119,7 +119,7 @@ def _body() -> Any:
     try:
         documents = read_body(request.get_data(cache=False), lines=False)
     except UnreadableBody as error:
-        raise Refusal(400, str(error)) from error
+        raise Refusal(400, f"{str(error)[0].upper()}{str(error)[1:]}.") from error
     if len(documents) != 1:
         raise Refusal(400, "Give one event.")
     return documents[0]

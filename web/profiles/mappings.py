@@ -39,7 +39,7 @@ class GivenMappings:
 def read_mappings(given: object, *, profile: Profile | None, seal: Seal, origin: str | None) -> GivenMappings:
     """Read the `mappings` of a document. A secret without a static is taken from the stored profile.
 
-    origin: where the profile will send to; None while that is not known, then no stored secret is looked at.
+    origin: where the profile will send to; None while that is not known, then no stored secret is opened.
     """
     given = [] if given is None else given
     reading = rules.read(given, keeps_secrets=True)
@@ -48,9 +48,9 @@ def read_mappings(given: object, *, profile: Profile | None, seal: Seal, origin:
     for index, mapping in _good(given, reading):
         text = mapping.source.text if isinstance(mapping.source, Static) else None
         occurrence = kept.count(mapping.export_name)
-        if isinstance(mapping.source, Static) and text is None and origin is not None:
+        if isinstance(mapping.source, Static) and text is None:
             text = kept.text(mapping.export_name, occurrence)
-            if text is None:
+            if text is None and (origin is not None or not kept.holds(mapping.export_name, occurrence)):
                 read.faults.append(Fault(f"mappings[{index}]", kept.message(mapping.export_name, occurrence)))
                 continue
         read.faults += _card_faults(index, mapping, text)
@@ -152,6 +152,11 @@ class _Kept:
         """Give the occurrence of the next row of this name."""
         self._counted[export_name] += 1
         return self._counted[export_name] - 1
+
+    def holds(self, export_name: str, occurrence: int) -> bool:
+        """Say whether a static is stored, whether or not it may be opened."""
+        row = self._rows.get((export_name, occurrence))
+        return row is not None and (row.sealed is not None or row.static is not None)
 
     def text(self, export_name: str, occurrence: int) -> str | None:
         """Give the stored static; None when there is none, or when it may not go to this origin."""

@@ -39,7 +39,10 @@ _WORDS = {
 
 @dataclass(slots=True)
 class GivenSettings:
-    """What was read. model and origin are None when the settings have faults that hide them."""
+    """What was read. With faults the model may hold defaults only: enough for the exporter to look at the mappings.
+
+    origin is None while nobody knows where the profile sends to.
+    """
 
     model: Settings | None = None
     origin: str | None = None
@@ -79,6 +82,7 @@ def read_settings(kind: type[Settings], given: object, *, profile: Profile | Non
         read.model = kind.model_validate(whole)
     except ValidationError as error:
         read.faults += faults_of(error)
+        read.model = kind.model_construct(url="")
     return read
 
 
@@ -112,15 +116,9 @@ def faults_of(error: ValidationError) -> Iterator[Fault]:
 
 
 def _path(loc: tuple[int | str, ...]) -> str:
-    parts: list[str] = []
-    for part in loc:
-        if isinstance(part, int):
-            parts.append(f"[{part}]")
-        elif not parts or parts[-1] != f".{part}":  # a tagged union names the tag, then the key: once is enough
-            parts.append(f".{readable(part)[:60]}")
-    path = "settings" + "".join(parts)
-    # the tag of successBody is no place of the document when another key is meant
-    return path.replace(".successBody.jsonPath.equals", ".successBody.equals")
+    if loc[:1] == ("successBody",):
+        loc = loc[:1] + loc[2:]  # the second is the kind of rule, which is no place of the document
+    return "settings" + "".join(f"[{part}]" if isinstance(part, int) else f".{readable(part)[:60]}" for part in loc)
 
 
 def _origin(url: object) -> str | None:

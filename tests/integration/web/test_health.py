@@ -11,6 +11,7 @@ from cryptography.fernet import Fernet
 from flask import Flask
 
 from config import Config
+from models.account import ApiKey, Scope
 from models.base import db
 from tests.factories import accept_events, add_profile, event_document
 from web import create_app
@@ -151,3 +152,18 @@ def test_the_numbers_name_nobody(app: Flask) -> None:
 def test_the_numbers_without_a_database_are_503(make_app: Callable[..., Flask]) -> None:
     app = make_app(DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
     assert app.test_client().get("/metrics").status_code == 503
+
+
+def test_the_intake_of_a_read_only_database_asks_to_try_again(app: Flask) -> None:
+    key, text = ApiKey.issue("shop", [Scope.EVENTS_WRITE])
+    with app.app_context():
+        db.session.add(key)
+        db.session.commit()
+    _set(app, "default_transaction_read_only = on")
+    with app.app_context():
+        db.engine.dispose()
+    for _ in range(2):  # the first call would write down when the key was used
+        answer = app.test_client().post(
+            "/api/v1/events", json=event_document(), headers={"Authorization": f"Bearer {text}"}
+        )
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5"), answer.text

@@ -33,7 +33,7 @@ def begin() -> Iterator[Begin]:
     begun: list[Child] = []
 
     def begin(script: str, ear: Ear) -> Child:
-        child = Child("web", ["/bin/sh", "-c", script], os.environ, ear)
+        child = Child("web", ["/bin/sh", "-c", script], os.environ, ear, has_port=True)
         child.start()
         begun.append(child)
         return child
@@ -82,6 +82,19 @@ def test_a_shot_one_is_told_by_its_signal_and_its_own_children_are_asked_to_go(b
     child.tend(0.0)
     assert ("run", "web ended (by SIGKILL), starting it again") in ear.lines
     _until(lambda: not _lives(grandchild))
+
+
+def test_what_a_dead_one_left_behind_does_not_keep_its_port_from_the_next(begin: Begin) -> None:
+    ear = Ear()
+    child = begin("trap '' TERM; sleep 60 & echo $!; wait", ear)
+    _until(lambda: bool(ear.lines))
+    deaf = int(ear.lines[0][1])
+    os.kill(child.pid, signal.SIGKILL)
+    _until(lambda: not child.is_running)
+    child.tend(100.0)
+    assert _lives(deaf)
+    assert child.tend(101.0)
+    _until(lambda: not _lives(deaf))
 
 
 def test_stopping_asks_first_and_kills_the_deaf_with_their_children(begin: Begin) -> None:

@@ -135,12 +135,18 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ({"settings": {"url": "http://127.0.0.1:9", "ratePerSecond": 0}}, "settings.ratePerSecond"),
     ({"settings": {"url": "http://127.0.0.1:9", "successBody": {"regex": "(?=x)"}}}, "settings.successBody.regex"),
     ({"settings": {"url": "http://127.0.0.1:9", "successBody": {"contains": "\x00"}}}, "settings.successBody.contains"),
+    (
+        {"settings": {"url": "http://127.0.0.1:9", "successBody": {"contains": "a", "not": 1}}},
+        "settings.successBody.not",
+    ),
+    ({"settings": {"url": "http://127.0.0.1:9", "successBody": "yes"}}, "settings.successBody"),
     ({"settings": {"url": "http://127.0.0.1:9", "signingSecret": "short"}}, "settings.signingSecret"),
     ({"mappings": {}}, "mappings"),
     ({"mappings": [5]}, "mappings[0]"),
     ({"mappings": [{"exportName": "a", "field": "frstName"}]}, "mappings[0].field"),
     ({"mappings": [{"exportName": "a", "field": "firstName", "static": "x"}]}, "mappings[0].static"),
     ({"mappings": [{"exportName": "a"}]}, "mappings[0]"),
+    ({"mappings": [{"exportName": "a", "static": "x", "colour": 1}]}, "mappings[0].colour"),
     ({"mappings": [{"exportName": " ", "static": "x"}]}, "mappings[0].exportName"),
     ({"mappings": [{"exportName": "a", "static": "4111 1111 1111 1111"}]}, "mappings[0].static"),
     ({"mappings": [{"exportName": "a", "template": "{firstName} 4111111111111111"}]}, "mappings[0].template"),
@@ -200,6 +206,22 @@ def test_all_faults_are_told_at_once(pia: Program, document: dict[str, Any]) -> 
         "mappings[1].static",
         "routes[0].customerType",
     }
+
+
+def test_what_the_exporter_refuses_is_told_beside_bad_settings(pia: Program, document: dict[str, Any]) -> None:
+    faults = pia.refused(
+        document
+        | {
+            "settings": {"url": "x"},
+            "mappings": [
+                {"exportName": "a", "field": "nope"},
+                {"exportName": "header:Host", "static": "x"},
+                {"exportName": "token", "secret": True},
+            ],
+        }
+    )
+    assert set(faults) == {"settings.url", "mappings[0].field", "mappings[1]", "mappings[2]"}
+    assert "give the secret again" in faults["mappings[2]"]
 
 
 @pytest.mark.parametrize("document", [[], "x", 5, False, [{"name": "x"}]])

@@ -31,6 +31,11 @@ def test_a_field_a_static_value_and_a_template_are_read() -> None:
     assert [field.name for field in one(template="{firstName} {lastName}").fields] == ["firstName", "lastName"]
 
 
+def test_the_usual_way_with_an_empty_value_may_be_named() -> None:
+    assert one(field="city", whenEmpty="default") == one(field="city")
+    assert places({"exportName": "a", "field": "city", "whenEmpty": "usual"}) == ["mappings[0].whenEmpty"]
+
+
 def test_all_faults_are_told_each_with_its_place() -> None:
     assert places(
         {"exportName": " ", "field": "firstname"},
@@ -57,7 +62,7 @@ def test_all_faults_are_told_each_with_its_place() -> None:
         "mappings[3]",
         "mappings[4].static",
         "mappings[5]",
-        "mappings[6]",
+        "mappings[6].colour",
     ]
 
 
