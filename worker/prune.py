@@ -1,4 +1,5 @@
-"""Retention: old partitions of attempts are dropped, old finished deliveries and events deleted bit by bit.
+"""Retention: old partitions of attempts are dropped, old finished deliveries and events deleted bit by bit; what only
+says who was here is forgotten after a day.
 
 Never pruned: open deliveries and their events.
 """
@@ -38,6 +39,11 @@ PRUNE_EVENTS = sa.text(
     FROM batch"""  # noqa: S608 -- a constant of ours
 )
 
+# Each start of a worker has a name of its own; a browser's sign-in ends twelve hours after it began.
+PRUNE_SIGNS_OF_LIFE = sa.text("/* prune: processes that are gone */ DELETE FROM heartbeats WHERE at < :before")
+PRUNE_SIGN_INS = sa.text("/* prune: sign-ins that are over */ DELETE FROM sign_ins WHERE created_at < :before")
+KEEP_SIGNS = timedelta(days=1)
+
 TAKE_TURN = sa.text(
     """/* prune: once an hour, by whoever comes first */
     INSERT INTO heartbeats (name, at) VALUES ('prune', :now)
@@ -50,6 +56,8 @@ def prune_hourly(engine: sa.Engine, now: datetime) -> None:
     with engine.begin() as connection:
         if connection.scalar(TAKE_TURN, {"now": now, "due": now - EVERY}) is None:
             return
+        connection.execute(PRUNE_SIGNS_OF_LIFE, {"before": now - KEEP_SIGNS})
+        connection.execute(PRUNE_SIGN_INS, {"before": now - KEEP_SIGNS})
     for name in partitions.drop_old(engine, now.date()):
         log.info("attempts.dropped", extra={"partition": name})
     for name, statement in (("deliveries", PRUNE_DELIVERIES), ("events", PRUNE_EVENTS)):

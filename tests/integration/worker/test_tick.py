@@ -230,3 +230,12 @@ def test_it_is_done_once_an_hour_whoever_comes(works: Works):
     assert left(works)["events"] == 1
     prune.prune_hourly(works.engine, now + timedelta(minutes=61))
     assert left(works)["events"] == 0
+
+
+def test_processes_that_are_gone_are_forgotten_after_a_day(works: Works):
+    works.run(
+        "INSERT INTO heartbeats (name, at) VALUES ('deliver:gone', now() - interval '25 hours'), ('deliver:here', now())"
+    )
+    prune.prune_hourly(works.engine, utc_now())
+    assert not works.rows("SELECT FROM heartbeats WHERE name = 'deliver:gone'")
+    assert works.rows("SELECT FROM heartbeats WHERE name = 'deliver:here'")
