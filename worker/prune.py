@@ -1,5 +1,6 @@
-"""Retention: old partitions of attempts are dropped, old finished deliveries and events deleted bit by bit; what only
-says who was here is forgotten after a day.
+"""Retention: old partitions of attempts are dropped, old finished deliveries and events deleted bit by bit.
+
+What only says who was here is forgotten after a day.
 
 Never pruned: open deliveries and their events.
 """
