@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from flask.cli import with_appcontext
 from flask_migrate import upgrade
 
-from models.base import db
+from models.base import OldPostgres, db
 from models.heartbeat import Heartbeat
 
 
@@ -15,7 +15,10 @@ from models.heartbeat import Heartbeat
 @with_appcontext
 def release() -> None:
     """Migrate the database, and forget old signs of life: ready means a tick of the new version."""
-    upgrade()
+    try:
+        upgrade()
+    except OldPostgres as error:
+        raise click.ClickException(f"{error}.") from error
     db.session.execute(sa.delete(Heartbeat))
     db.session.commit()
     click.echo("The database is up to date.")
