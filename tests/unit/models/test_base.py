@@ -17,7 +17,7 @@ class Server(psycopg.Connection[Any]):
     def info(self) -> Any:
         return SimpleNamespace(server_version=self._version)
 
-    def __del__(self) -> None:
+    def __del__(self, *_: object) -> None:
         """There is nothing to close."""
 
 
