@@ -1,4 +1,4 @@
-"""Read a receiver's answer: delivered, try again, or a person is needed. The table is in reliability.md 5."""
+"""Read a receiver's answer: delivered, try again, or a person is needed. The table is in docs/rules.md."""
 
 from __future__ import annotations
 

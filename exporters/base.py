@@ -31,7 +31,7 @@ Value = str | int | Decimal | bool | Json | None
 
 
 class WhenEmpty(StrEnum):
-    """What an empty value becomes (domain.md 4); a Column with None takes the default of its place."""
+    """What an empty value becomes (docs/rules.md, Values); a Column with None takes the default of its place."""
 
     OMIT = "omit"
     EMPTY = "empty"

@@ -1,4 +1,4 @@
-"""Sort a postback's columns: what steers the request, what is a header, what is a parameter (domain.md R17 to R23)."""
+"""Sort a postback's columns: what steers the request, what is a header, what is a parameter (docs/rules.md, R17 to R23)."""
 
 from __future__ import annotations
 

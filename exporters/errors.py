@@ -20,7 +20,7 @@ from enum import StrEnum
 
 
 class Blame(StrEnum):
-    """Whose fault a failed try is; the circuit breaker counts by it (reliability.md 5)."""
+    """Whose fault a failed try is; the circuit breaker counts by it (docs/rules.md, Answers)."""
 
     RECEIVER = "receiver"  # counts against the receiver
     ROW = "row"  # the record's fault: says nothing about the receiver

@@ -1,4 +1,4 @@
-"""Which header names may be sent (domain.md R23). Asked when a profile is saved, and again at the door."""
+"""Which header names may be sent (docs/rules.md, R23). Asked when a profile is saved, and again at the door."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Postback: one HTTP request per event. No I/O here: it writes the request and reads the reply; others carry both.
 
-The rules R14 to R23 of domain.md: a GET with the parameters in the URL, unless `header:` mappings ask for more.
+The rules R14 to R23 of docs/rules.md: a GET with the parameters in the URL, unless `header:` mappings ask for more.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Parameters in a URL or a form body: `name=value&name=value`, percent-encoded as domain.md R15 says."""
+"""Parameters in a URL or a form body: `name=value&name=value`, percent-encoded as R15 of docs/rules.md says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One readable line for each thing that happened to a customer (domain.md 6). Pure but for its rows."""
+"""One readable line for each thing that happened to a customer. Pure but for its rows."""
 
 from __future__ import annotations
 

@@ -162,7 +162,7 @@ def test_without_parameters_there_is_no_question_mark():
     assert request((Column("a", WhenEmpty.OMIT), None)).url == "https://example.com/p"
 
 
-# ---- values (domain.md 4) ------------------------------------------------------------------------------------------
+# ---- values (docs/rules.md) ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

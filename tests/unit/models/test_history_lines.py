@@ -1,4 +1,4 @@
-"""The lines of the history, word for word (domain.md 6)."""
+"""The lines of the history, word for word."""
 
 from __future__ import annotations
 
