@@ -20,7 +20,6 @@ def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
         yield newcomer
 
 
-@pytest.mark.xdist_group("make run")
 class TestMakeRun:
     """One run, looked at from several sides; the last test stops it."""
 

@@ -80,7 +80,6 @@ def delivered(newcomer: Newcomer, count: int) -> bool:
     return len(newcomer.call("GET", query).json()["items"]) == count
 
 
-@pytest.mark.xdist_group("postbacks")
 class TestPostbacks:
     """One installation and one receiver; each test goes on where the one before ended."""
 
