@@ -14,6 +14,7 @@ from werkzeug.serving import make_server
 
 from models.base import db
 from models.delivery import Attempt, Delivery
+from models.event import Event
 from models.profile import Profile
 from web.profile_documents import document_of, find
 
@@ -21,13 +22,18 @@ from .conftest import PASSWORD
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium"),
+    # The development server leaves a file open when the browser breaks off in the middle of it.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 @pytest.fixture
 def address(app: Flask) -> Iterator[str]:
     with app.app_context():
-        for table in (Attempt, Delivery, Profile):
+        for table in (Attempt, Delivery, Event, Profile):  # a preview shows the latest order there is
             db.session.execute(sa.delete(table))
         db.session.commit()
     server = make_server("127.0.0.1", 0, app, threaded=True)
