@@ -1,9 +1,9 @@
 """The fixtures that all other tests stand on."""
 
-import os
-
 import psycopg
 import redis
+
+from tests.servers import Servers
 
 
 def test_a_database_is_its_workers_own(database_url: str, fresh_database_url: str, empty_database_url: str) -> None:
@@ -16,8 +16,7 @@ def test_the_test_server_keeps_its_durability_on(postgres_url: str) -> None:
         assert {name: connection.execute(f"SHOW {name}").fetchone() for name in names} == dict.fromkeys(names, ("on",))
 
 
-def test_redis_is_lent_empty(redis_url: str) -> None:
-    with redis.Redis.from_url(redis_url) as client:
+def test_redis_is_lent_empty_and_to_one_only(servers: Servers) -> None:
+    with servers.redis_url() as url, servers.redis_url() as other, redis.Redis.from_url(url) as client:
+        assert other != url
         assert client.dbsize() == 0
-        client.set("worker", os.environ.get("PYTEST_XDIST_WORKER", "alone"))
-        assert client.get("worker") == os.environ.get("PYTEST_XDIST_WORKER", "alone").encode()
