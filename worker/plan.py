@@ -71,7 +71,14 @@ class Plan:
         exporter, mappings = _exporter(profile, seal)
         for fault in exporter.faults():
             raise BadSettings(f"mapping {fault.index + 1}: {fault.message}")
-        projection = _project(profile, mappings, account_time_zone)
+        projection = _project(
+            profile,
+            mappings,
+            account_time_zone,
+            event=_EVENTS,
+            delivery_id=_DELIVERIES.id,
+            attempt=_DELIVERIES.tries,
+        )
         statement, parameters = _compile(
             sa.select(Delivery.id, *projection.select_columns)
             .join(Event, Event.id == Delivery.event_id)
@@ -131,21 +138,13 @@ def preview(
             sa.literal(delivery_id, sa.BigInteger()).label("delivery_id"),
             sa.literal(1, sa.Integer()).label("attempt"),
         )
+        .offset(0)  # or Postgres reads the document again for every column
         .subquery("event")
         .c
     )
-    source = Source(
-        order=given.order_snapshot,
-        customer_type=given.customer_type,
-        event_key=given.event_key,
-        occurred_at=given.occurred_at,
-        delivery_id=given.delivery_id,
-        attempt=given.attempt,
-        profile_name=profile.name,
-        time_zone=profile.time_zone or account_time_zone,
-        account_time_zone=account_time_zone,
+    projection = _project(
+        profile, mappings, account_time_zone, event=given, delivery_id=given.delivery_id, attempt=given.attempt
     )
-    projection = project(mappings, source, Json)
     row = connection.execute(sa.select(given.event_key, *projection.select_columns)).one()
     return exporter.request(Parcel(key=f"preview_{delivery_id}", values=projection.values(row[1:]), at=now))
 
@@ -171,14 +170,23 @@ def _exporter(profile: Profile, seal: Seal) -> tuple[RecordExporter, Sequence[Fi
     return kind(settings, columns), mappings
 
 
-def _project(profile: Profile, mappings: Sequence[FieldMapping], account_time_zone: str) -> Projection[Json]:
+def _project(
+    profile: Profile,
+    mappings: Sequence[FieldMapping],
+    account_time_zone: str,
+    *,
+    event: Any,
+    delivery_id: sa.ColumnElement[Any],
+    attempt: sa.ColumnElement[Any],
+) -> Projection[Json]:
+    """Compile the mappings over an event's columns: the stored ones, or those of a preview."""
     source = Source(
-        order=_EVENTS.order_snapshot,
-        customer_type=_EVENTS.customer_type,
-        event_key=_EVENTS.event_key,
-        occurred_at=_EVENTS.occurred_at,
-        delivery_id=_DELIVERIES.id,
-        attempt=_DELIVERIES.tries,
+        order=event.order_snapshot,
+        customer_type=event.customer_type,
+        event_key=event.event_key,
+        occurred_at=event.occurred_at,
+        delivery_id=delivery_id,
+        attempt=attempt,
         profile_name=profile.name,
         time_zone=profile.time_zone or account_time_zone,
         account_time_zone=account_time_zone,
