@@ -1,12 +1,14 @@
 """What an exporter is: the protocols, and the small frozen things that cross the edge.
 
 Records (postbacks) and files are different work, so there are two protocols. A RecordExporter does no I/O:
-it writes the request and reads the reply; the pump carries both through `transfer.Flights`.
+it writes the request and reads the reply; the pump carries both through `transfer.Flights`. A FileExporter is given
+a finished file and a Door, and sees to it that the file stands at its place, once and whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -172,4 +174,141 @@ class RecordExporter(Exporter, Protocol):
 
     def judge(self, reply: Reply) -> Receipt:
         """Read the reply. Pure. Raises TryAgain or NeedsPerson."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RunFile:
+    """A finished file: what is to stand at the place in the end. chunks() gives its bytes from the start, each time.
+
+    name is safe already; companions (name, content) are sent after it. sha256 is hex, over the delivered bytes.
+    """
+
+    name: str
+    size: int
+    sha256: str
+    chunks: Callable[[], Iterator[bytes]]
+    companions: tuple[tuple[str, bytes], ...] = ()
+
+
+class Phase(StrEnum):
+    """The step of an upload that was begun last; committed before it is begun, so that a crash can be read."""
+
+    SENDING = "sending"
+    SENT = "sent"
+    RENAMING = "renaming"
+    DONE = "done"
+
+
+class Progress(Protocol):
+    """What an exporter tells while it works. Each call may raise: the lease is lost, or the process is to end."""
+
+    def begin(self, phase: Phase, name: str) -> None:
+        """Say which step is next, and the final name with its folder; returns when that is committed."""
+        ...
+
+    def sent(self, total: int) -> None:
+        """Say how many bytes of the file have left so far."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """One try of an upload. number counts from 1; came_to and name tell how far the try before came (None: nowhere).
+
+    folder has its placeholders filled in, each segment safe.
+    """
+
+    run_id: int
+    number: int
+    folder: str
+    progress: Progress
+    came_to: Phase | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a connection test: what was tried, how long it took, what was found, and what to do about it.
+
+    host_key is set on the step that saw an SFTP server's key, as "SHA256:...".
+    """
+
+    stage: str
+    ok: bool
+    duration_ms: int
+    message: str
+    hint: str | None = None
+    host_key: str | None = None
+
+
+class Folder(Protocol):
+    """A session with a file server. Names are paths, relative to the login's folder or from the root.
+
+    Everything raises the errors of `errors`, with the server's own words.
+    """
+
+    def put(self, name: str, size: int, chunks: Iterator[bytes], sent: Callable[[int], None]) -> None:
+        """Send a file; sent is told the bytes gone so far."""
+        ...
+
+    def size(self, name: str) -> int | None:
+        """Say how long a file is; None: there is none. Raises SizeUnknown when the server does not tell."""
+        ...
+
+    def read(self, name: str) -> Iterator[bytes]:
+        """Read a file back."""
+        ...
+
+    def rename(self, old: str, new: str) -> None:
+        """Give a file another name."""
+        ...
+
+    def remove(self, name: str) -> None:
+        """Delete a file; that it is missing is no fault."""
+        ...
+
+    def make_folder(self, name: str) -> None:
+        """Make a folder and those above it; that it is there already is no fault."""
+        ...
+
+
+class Door(Protocol):
+    """The way to file servers: `transfer` has the real one, tests their own."""
+
+    def folder(self, place: Any) -> AbstractContextManager[Folder]:
+        """Connect, verify and log in. place is `transfer.Place`."""
+        ...
+
+
+class FileExporter(Exporter, Protocol):
+    """An exporter whose record is a line of a file. `uploads` is False where the file only waits to be fetched."""
+
+    uploads: ClassVar[bool]
+
+    def __init__(self, settings: Any, columns: Sequence[Column]) -> None:
+        """Take settings of this class's own `Settings`, and the columns in mapping order. Never raises."""
+        ...
+
+    def faults(self) -> Iterator[Fault]:
+        """Yield every column that this exporter refuses on save."""
+        ...
+
+    def destination(self) -> str | None:
+        """Name protocol, user, host and port: one upload at a time for each. None where nothing is uploaded."""
+        ...
+
+    def place(self, file: RunFile, sending: Sending, door: Door) -> Receipt:
+        """See to it that the file stands at its place. Looks first: safe to repeat after any crash.
+
+        Raises TryAgain or NeedsPerson.
+        """
+        ...
+
+    def look(self, door: Door) -> Receipt:
+        """Log in and leave: a dead password shows early. Raises TryAgain or NeedsPerson."""
+        ...
+
+    def probe(self, door: Door) -> Iterator[Step]:
+        """Test the connection, step by step; it ends after the first step that failed. Never raises ExporterError."""
         ...

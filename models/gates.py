@@ -15,6 +15,8 @@ GATE_REASONS = {
     GateFault.GONE: "receiver is gone (410)",
     GateFault.BLOCKED: "address not allowed",
     GateFault.SETTINGS: "settings cannot be used",
+    GateFault.UPLOAD: "uploads stopped",
+    GateFault.MAKING: "files cannot be made",
 }
 
 gate_reason: sa.ColumnElement[str | None] = sa.case(

@@ -19,6 +19,7 @@ class Profile(Base):
 
     settings are the exporter's own, as its settings model writes them, secrets sealed. version grows with every
     save, so that a plan compiled from it can be kept. deleted_at: history stays, the name is free again.
+    planned_until: file profiles: the slots up to here have their runs, or are not owed.
     """
 
     __tablename__ = "profiles"
@@ -46,6 +47,7 @@ class Profile(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=sa.func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=sa.func.now(), onupdate=sa.func.now())
     deleted_at: Mapped[datetime | None]
+    planned_until: Mapped[datetime] = mapped_column(server_default=sa.func.now())
 
     mappings: Mapped[list[Mapping]] = relationship(
         back_populates="profile",
@@ -146,6 +148,8 @@ class GateFault(StrEnum):
     GONE = "gone"  # it answered 410
     BLOCKED = "blocked"  # the address guard refused to dial
     SETTINGS = "settings"  # stored settings cannot make a request; only a save heals it
+    UPLOAD = "upload"  # the file server refused for good: files are made and wait for Resume
+    MAKING = "making"  # three files could not be made: the schedule waits, too
 
 
 class Gate(Base):
@@ -158,7 +162,9 @@ class Gate(Base):
 
     __tablename__ = "gates"
     __table_args__ = (
-        sa.CheckConstraint("fault IN ('breaker', 'gone', 'blocked', 'settings')", name="fault_known"),
+        sa.CheckConstraint(
+            "fault IN ('breaker', 'gone', 'blocked', 'settings', 'upload', 'making')", name="fault_known"
+        ),
         sa.CheckConstraint("(fault IS NULL) = (fault_since IS NULL)", name="fault_has_since"),
     )
     profile_id: Mapped[int] = mapped_column(sa.ForeignKey("profiles.id", ondelete="CASCADE"), primary_key=True)

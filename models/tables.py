@@ -11,6 +11,7 @@ from models.heartbeat import Heartbeat, Installation
 from models.job import Job
 from models.order import Order
 from models.profile import Gate, Mapping, Profile, Route
+from models.run import FileItem, Run, RunChunk, Upload, UploadTry
 from models.sign_in import LoginFailure, SignIn
 
 ALL = (
@@ -20,6 +21,7 @@ ALL = (
     Customer,
     Delivery,
     Event,
+    FileItem,
     Gate,
     Heartbeat,
     Installation,
@@ -30,6 +32,10 @@ ALL = (
     Product,
     Profile,
     Route,
+    Run,
+    RunChunk,
     SignIn,
+    Upload,
+    UploadTry,
     User,
 )
