@@ -7,6 +7,8 @@ A `SecretStr` needs no mark: it is write-only by its type.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import Enum
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
@@ -19,6 +21,30 @@ class Mark(Enum):
 
     TEXT_AREA = "text area"  # several lines
     FORGETS_SECRETS = "forgets secrets"  # a new origin (transfer.origin) must not get the old secrets
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What people read in place of a choice's stored word."""
+
+    of: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Group:
+    """The heading under which a form draws the setting."""
+
+    title: str
+
+
+def labels(model: type[BaseModel], name: str) -> Mapping[str, str]:
+    """Return the labels of one field's choices; a word that is missing is its own label."""
+    return next((mark.of for mark in model.model_fields[name].metadata if isinstance(mark, Labels)), {})
+
+
+def group(model: type[BaseModel], name: str) -> str | None:
+    """Return the heading of one field; None: it stands under none."""
+    return next((mark.title for mark in model.model_fields[name].metadata if isinstance(mark, Group)), None)
 
 
 def marks(model: type[BaseModel], name: str) -> frozenset[Mark]:
