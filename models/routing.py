@@ -1,8 +1,10 @@
 """Which profiles an event is owed to: one join of events with routes, for every way an event can come in.
 
+A postback profile is owed it once (a delivery); a file profile once by each route that takes it (models.ledger).
+
 No event may fall between a route that is switched on and events arriving: whoever routes holds the routing lock
 shared before it reads the routes, whoever switches holds it alone. The 24 hours before are made up by a back-fill,
-without the lock; the unique key of the deliveries absorbs the overlap.
+without the lock; the unique key of the deliveries and of the ledger absorbs the overlap.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from models.job import Job
+from models.ledger import FILE_KINDS, OWED
+from models.ledger import retime as retime_ledger
 from models.profile import Gate, Profile
 from models.rules.calendar import due_sql
 from models.rules.customer_types import CustomerType, route_types
@@ -25,42 +29,39 @@ BACKFILL_REACH = timedelta(hours=24)
 _PAIRS = ", ".join(f"('{kind.value}', '{taken.value}')" for kind in CustomerType for taken in route_types(kind))
 
 _MATCHES = f"""
-    SELECT DISTINCT e.id AS event_id, r.profile_id
+    SELECT e.id AS event_id, r.id AS route_id, r.profile_id
     FROM events e
     JOIN (VALUES {_PAIRS}) AS pair (event_type, route_type) ON pair.event_type = e.customer_type
     CROSS JOIN LATERAL (SELECT '' UNION SELECT e.campaign_id WHERE e.campaign_id IS NOT NULL) AS c (campaign)
     CROSS JOIN LATERAL (SELECT '' UNION SELECT unnest(e.product_ids)) AS i (product)
     JOIN routes r ON r.enabled AND r.customer_type = pair.route_type
         AND coalesce(r.campaign_id, '') = c.campaign AND coalesce(r.product_id, '') = i.product
+    WHERE e.id = ANY(:event_ids) AND NOT e.history_only AND e.refusal IS NULL
 """  # noqa: S608 -- built from our own constants only
 
-_FAN_OUT = f"""
-INSERT INTO deliveries (event_id, profile_id, state, reason, due_at, finished_at)
-SELECT e.id, p.id,
-       CASE WHEN e.test_card THEN 'skipped' ELSE 'pending' END,
-       CASE WHEN e.test_card THEN 'test card' END,
-       {due_sql(accepted="e.accepted_at", profile="p")},
-       CASE WHEN e.test_card THEN now() END
-FROM ({_MATCHES} WHERE %(which)s) AS m
-JOIN events e ON e.id = m.event_id
-JOIN profiles p ON p.id = m.profile_id AND p.enabled AND p.deleted_at IS NULL AND p.export_type = 'postback'
-ORDER BY e.id, p.id
-ON CONFLICT (event_id, profile_id) DO NOTHING
-"""  # noqa: S608 -- built from our own constants only
+_DELIVERIES = f"""INSERT INTO deliveries (event_id, profile_id, state, reason, due_at, finished_at)
+    SELECT e.id, p.id,
+           CASE WHEN e.test_card THEN 'skipped' ELSE 'pending' END,
+           CASE WHEN e.test_card THEN 'test card' END,
+           {due_sql(accepted="e.accepted_at", profile="p")},
+           CASE WHEN e.test_card THEN now() END
+    FROM (SELECT DISTINCT event_id, profile_id FROM matched) AS m
+    JOIN events e ON e.id = m.event_id
+    JOIN profiles p ON p.id = m.profile_id AND p.enabled AND p.deleted_at IS NULL AND p.export_type = 'postback'
+    ORDER BY e.id, p.id
+    ON CONFLICT (event_id, profile_id) DO NOTHING"""  # noqa: S608 -- built from our own constants only
 
-_SUM_UP = "SELECT count(*) AS made, coalesce(bool_or(due_at <= now() AND state = 'pending'), false) AS due FROM made"
+_FAN_OUT = f"""WITH matched AS MATERIALIZED ({_MATCHES} %(which)s),
+    made AS ({_DELIVERIES} RETURNING due_at, state),
+    owed AS ({OWED} RETURNING skipped)
+    SELECT (SELECT count(*) FROM made) + (SELECT count(*) FROM owed) AS made,
+        coalesce((SELECT bool_or(due_at <= now() AND state = 'pending') FROM made), false) AS due"""  # noqa: S608 -- built from our own constants only
 
-FAN_OUT = sa.text(
-    "/* fan-out: deliveries for these events */ WITH made AS ("
-    + _FAN_OUT % {"which": "e.id = ANY(:event_ids) AND NOT e.history_only AND e.refusal IS NULL"}
-    + f" RETURNING due_at, state) {_SUM_UP}"
-)
+FAN_OUT = sa.text("/* fan-out: what these events are owed to */ " + _FAN_OUT % {"which": ""})
 
 BACK_FILL = sa.text(
-    "/* back-fill: deliveries of one profile for these events */ WITH made AS ("
-    + _FAN_OUT
-    % {"which": "e.id = ANY(:event_ids) AND NOT e.history_only AND e.refusal IS NULL AND r.profile_id = :profile_id"}
-    + f" RETURNING due_at, state) {_SUM_UP}"
+    "/* back-fill: what one profile is owed of these events */ "
+    + _FAN_OUT % {"which": "AND r.profile_id = :profile_id"}
 )
 
 RETIME = sa.text(
@@ -79,7 +80,7 @@ def lock_routing(connection: sa.Connection | Session, *, exclusive: bool = False
 
 
 def fan_out(connection: sa.Connection | Session, event_ids: Sequence[int]) -> tuple[int, bool]:
-    """Make the deliveries of these events. Returns how many, and whether any is due at once."""
+    """Make the deliveries and ledger rows of these events. Returns how many, and whether a delivery is due at once."""
     made = connection.execute(FAN_OUT, {"event_ids": list(event_ids)}).one()
     return made.made, made.due
 
@@ -93,7 +94,10 @@ def backfill_later(session: Session, profile_id: int, now: datetime) -> Job:
 
 
 def retime(session: Session, profile: Profile) -> None:
-    """Set due_at anew for what was never tried, after interval or delay changed."""
+    """Say anew when things are due, after interval or delay changed: what was never tried, what no file has taken."""
+    if profile.export_type in FILE_KINDS:
+        retime_ledger(session, profile)
+        return
     session.flush()  # the statement reads the new interval and delay from the row
     session.execute(RETIME, {"profile_id": profile.id})
 
