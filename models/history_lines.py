@@ -25,6 +25,25 @@ class Export:
     tried: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileRow:
+    """What the line of one row of a file is made from.
+
+    state: pending, held, delivered, skipped or cancelled; delivered is written where nothing is uploaded. file: its
+    name, None until it is written. place: "row 17", or "order 17" where an order may have several rows.
+    trouble: why it is not where it belongs yet.
+    """
+
+    subject: str  # Order B94140F702 (Partial)
+    profile: str
+    profile_id: int
+    state: str
+    reason: str | None
+    file: str | None = None
+    place: str | None = None
+    trouble: str | None = None
+
+
 def attempt_words(status: int | None, error: str | None) -> str | None:
     """Say how an attempt ended: "200 OK", "404 Not Found", "timeout after 30 s"."""
     if error:
@@ -50,6 +69,24 @@ def export_text(export: Export, *, now: datetime, zone: ZoneInfo) -> str:
     if export.tried is None:
         return f"{export.subject} not yet exported {target}: {ending}"
     return f"{export.subject} not exported {target}: {export.tried}. Try {export.tries}, {ending}."
+
+
+def file_text(row: FileRow) -> str:
+    """Write the line of a row of a file, without the word View."""
+    profile = f'of "{row.profile}" ({row.profile_id})'
+    if row.state == "skipped":
+        return f"{row.subject} not exported in a file {profile}: skipped: {row.reason}"
+    if row.state == "cancelled":
+        return f"{row.subject} not exported in a file {profile}: {_cancelled(row.reason)}"
+    if row.file is None:
+        waits = f"held: {row.reason}" if row.state == "held" else row.reason or "waits for the next run"
+        return f"{row.subject} not yet exported in a file {profile}: {waits}"
+    there = f"in {row.file}, {row.place}, {profile}"
+    if row.state == "delivered":
+        return f"{row.subject} exported {there}."
+    ending = f"held: {row.reason}" if row.state == "held" else row.reason or "not uploaded yet"
+    trouble = f"{row.trouble.rstrip('.')}; " if row.trouble else ""
+    return f"{row.subject} not yet exported, written {there}: {trouble}{ending}."
 
 
 def _cancelled(reason: str | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pydantic import BaseModel
@@ -15,6 +15,7 @@ from web.api import shapes
 from web.api.queries import MOST_LIMIT, STATES, USUAL_LIMIT
 from web.profiles.head import KEYS
 from web.profiles.settings import keys_of
+from web.runs import RUN_STATES, UPLOAD_STATES
 
 DELIVERY = {
     "id": 12,
@@ -44,6 +45,19 @@ DELIVERY = {
             "late": False,
         }
     ],
+}
+RUN = {
+    "id": 3,
+    "profile": "..",
+    "route": "Partial / Lander / all",
+    "period": "2026-11-23",
+    "fileName": "..",
+    "state": "written",
+    "uploadState": "delivered",
+    "rows": 120,
+    "bytes": 9120,
+    "sha256": "..",
+    "error": None,
 }
 HISTORY = {
     "at": "..Z",
@@ -91,6 +105,8 @@ PROFILE = {
         (shapes.Accepted, {"accepted": 1, "duplicates": 0, "errors": [{"index": 0, "field": "x", "message": "y"}]}),
         (shapes.Error, {"error": "..", "details": [{"path": "mappings[2].field", "message": ".."}]}),
         (shapes.Deliveries, {"items": [DELIVERY], "next": None}),
+        (shapes.Runs, {"items": [RUN], "next": None}),
+        (shapes.MadeRuns, {"runs": [3]}),
     ],
 )
 def test_the_document_of_the_contract_has_this_shape(shape: type[BaseModel], document: dict[str, Any]) -> None:
@@ -99,7 +115,12 @@ def test_the_document_of_the_contract_has_this_shape(shape: type[BaseModel], doc
 
 @pytest.mark.parametrize(
     ("shape", "document"),
-    [(shapes.Delivery, DELIVERY), (shapes.Attempt, DELIVERY["attempts"][0]), (shapes.HistoryLine, HISTORY)],  # type: ignore[index]  # a list
+    [
+        (shapes.Run, RUN),
+        (shapes.Delivery, DELIVERY),
+        (shapes.Attempt, DELIVERY["attempts"][0]),  # type: ignore[index]  # a list
+        (shapes.HistoryLine, HISTORY),
+    ],
 )
 def test_no_key_is_missing_and_none_is_new(shape: type[BaseModel], document: dict[str, Any]) -> None:
     assert {field.alias for field in shape.model_fields.values()} == set(document)
@@ -130,8 +151,22 @@ def test_the_settings_of_a_postback_have_these_keys_and_defaults() -> None:
     }
 
 
-def test_the_states_are_those_that_are_stored() -> None:
+@pytest.mark.parametrize(
+    ("table", "states"),
+    [
+        ("deliveries", STATES),
+        ("runs", RUN_STATES),
+        ("uploads", UPLOAD_STATES),
+        ("deliveries", get_args(shapes.State)),
+        ("runs", get_args(shapes.RunState)),
+        ("uploads", get_args(shapes.UploadState)),
+    ],
+)
+def test_the_states_are_those_that_are_stored(table: str, states: tuple[str, ...]) -> None:
     assert tables.ALL
-    (check,) = (one for one in Base.metadata.tables["deliveries"].constraints if str(one.name).endswith("state_known"))
-    assert set(re.findall("'([a-z]+)'", str(getattr(check, "sqltext", "")))) == set(STATES)
+    (check,) = (one for one in Base.metadata.tables[table].constraints if str(one.name).endswith("state_known"))
+    assert set(re.findall("'([a-z]+)'", str(getattr(check, "sqltext", "")))) == set(states)
+
+
+def test_a_page_is_so_long() -> None:
     assert (USUAL_LIMIT, MOST_LIMIT) == (100, 1_000)

@@ -60,5 +60,5 @@ def _document(entry: history.Entry) -> dict[str, Any]:
         "result": entry.result,
         "message": entry.message,
         "deliveryId": entry.delivery_id,
-        "runId": None,
+        "runId": entry.run_id,
     }

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 State = Literal["pending", "leased", "held", "delivered", "skipped", "cancelled"]
+RunState = Literal["planned", "claimed", "written", "empty", "held", "cancelled"]
+UploadState = Literal["pending", "leased", "held", "delivered", "cancelled"]
 Header = tuple[str, str]
 
 
@@ -142,6 +144,42 @@ class Job(Shape):
     done: int
     total: int
     error: str | None
+
+
+class Run(Shape):
+    id: int
+    profile: str
+    route: str = Field(description="Customer type / campaign / product.")
+    period: str = Field(description="The local day of its time: 2026-11-23.")
+    file_name: str | None = Field(description="null until it is written.")
+    state: RunState
+    upload_state: UploadState | None = Field(description="Of its last upload; null for csv.")
+    rows: int
+    bytes: int
+    sha256: str | None
+    error: str | None
+
+
+class Runs(Shape):
+    items: list[Run]
+    next: str | None
+
+
+class RunFilters(Page):
+    profile: str | None = None
+    state: RunState | None = None
+
+
+class MadeRuns(Shape):
+    runs: list[int] = Field(description="The ids of the runs.")
+
+
+class Reason(Shape):
+    reason: str | None = Field(None, max_length=500, description="Why; it stands with the run.")
+
+
+class GivenBack(Shape):
+    rows: int = Field(description="How many orders wait for the next run again.")
 
 
 class HistoryLine(Shape):
