@@ -39,12 +39,17 @@ class Scope(StrEnum):
 
 
 class User(Base):
-    """A person who signs in. password is an argon2id hash; fs_uniquifier ends all sessions when it changes."""
+    """A person who signs in. password is an argon2id hash; fs_uniquifier ends all sessions when it changes.
+
+    totp_sealed: the secret of the second factor; totp_last: the time step of the last code, which none before it may
+    follow. link_digest: SHA-256 of a one-time link that lets this person choose a password until link_until.
+    """
 
     __tablename__ = "users"
     __table_args__ = (
         sa.CheckConstraint("role IN ('viewer', 'operator', 'editor', 'admin')", name="role_known"),
         sa.Index("uq_users_email", sa.text("lower(email)"), unique=True),
+        sa.Index("uq_users_link_digest", "link_digest", unique=True),
     )
     id: Mapped[int] = mapped_column(sa.Identity(), primary_key=True)
     email: Mapped[str]
@@ -54,6 +59,10 @@ class User(Base):
     fs_uniquifier: Mapped[str] = mapped_column(unique=True, default=lambda: secrets.token_hex(32))
     created_at: Mapped[datetime] = mapped_column(server_default=sa.func.now())
     last_login_at: Mapped[datetime | None]
+    totp_sealed: Mapped[str | None]
+    totp_last: Mapped[int | None]
+    link_digest: Mapped[bytes | None]
+    link_until: Mapped[datetime | None]
 
     def __str__(self) -> str:
         return self.email

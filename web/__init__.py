@@ -16,6 +16,7 @@ from web.guard import init_guard
 from web.health import init_health
 from web.installed import init_installed
 from web.login import init_login
+from web.welcome import init_welcome
 
 migrate = Migrate()
 
@@ -34,6 +35,7 @@ def create_app(config: Config) -> Flask:
     migrate.init_app(app, db, directory="migrations", compare_type=True)
     init_login(app)
     init_guard(app)
+    init_welcome(app)
     init_admin(app)
     init_api(app)
     init_health(app)

@@ -11,19 +11,24 @@ from typing import Any, ParamSpec, TypeVar
 import sqlalchemy as sa
 from flask import Flask, Response, abort, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
-from flask_login import current_user, user_logged_out
+from flask_login import current_user, login_user, user_logged_out
 from flask_security.signals import user_authenticated
 from flask_security.utils import logout_user
 
 from models.account import Role, User
 from models.base import db
 from models.sign_in import SignIn, digest
-from web.login import is_local
+from web.audit import Act, note
+from web.login import Person, is_local
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 AREA = "/admin"
+OWN = "account"
+"""The pages on which everybody changes the own account."""
+OUTSIDE = frozenset({"security.login", "welcome.choose"})
+"""The pages for strangers."""
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 IDLE = timedelta(hours=1)
 LONGEST = timedelta(hours=12)
@@ -45,20 +50,20 @@ def init_guard(app: Flask) -> None:
 
 
 def guard() -> ResponseReturnValue | None:
-    """Send strangers to the login; let nobody below operator change anything, whatever the page says."""
+    """Send strangers to the login; let nobody below operator change more than the own account, whatever the page says."""
     if not _is_inside(request.path) or request.endpoint == "admin.static":
         return None
     if not current_user.is_authenticated or not _is_alive():
         logout_user()
         return redirect(url_for("security.login", next=_way_back()))
-    if request.method not in SAFE and not may(Role.OPERATOR):
+    if request.method not in SAFE and request.blueprint != OWN and not may(Role.OPERATOR):
         abort(403)
     return None
 
 
 def seal_off(answer: Response) -> Response:
     """Tell the browser to run only our own scripts, to show the pages in no frame and to keep none of them."""
-    if _is_inside(request.path) or request.endpoint == "security.login":
+    if _is_inside(request.path) or request.endpoint in OUTSIDE:
         for name, value in HEADERS.items():
             answer.headers.setdefault(name, value)
         if request.endpoint != "admin.static":
@@ -89,6 +94,12 @@ def needs(role: Role) -> Callable[[Callable[P, R]], Callable[P, R]]:
 def actor() -> str:
     """Name the person of this request, for reasons and the record."""
     return str(current_user.email)
+
+
+def sign_in_again(user: User) -> None:
+    """Go on as this person, whose password has changed: that ended all sign-ins, this one, too."""
+    db.session.flush()  # the person is read anew
+    login_user(db.session.get_one(Person, user.id, populate_existing=True))
 
 
 def _is_inside(path: str) -> bool:
@@ -122,11 +133,14 @@ def _begin(_app: Flask, user: Any, **_more: Any) -> None:
     db.session.execute(sa.delete(SignIn).where(SignIn.created_at < sa.func.now() - LONGEST))
     db.session.add(SignIn(digest=digest(token), user_id=user.id))
     db.session.execute(sa.update(User).where(User.id == user.id).values(last_login_at=sa.func.now()))
+    note(Act.SIGNED_IN, f"person {user.email}", actor=user.email)
     db.session.commit()
 
 
-def _end(_app: Flask, **_more: Any) -> None:
+def _end(_app: Flask, *, user: Any = None, **_more: Any) -> None:
     token = session.pop("sign_in", None)
     if isinstance(token, str):
+        if user is not None and user.is_authenticated:
+            note(Act.SIGNED_OUT, f"person {user.email}", actor=user.email)
         db.session.execute(sa.delete(SignIn).where(SignIn.digest == digest(token)))
         db.session.commit()

@@ -15,15 +15,23 @@ from flask_security import LoginForm, RoleMixin, Security, SQLAlchemyUserDatasto
 from flask_security.utils import hash_password, verify_password
 from flask_wtf import CSRFProtect
 from sqlalchemy.orm import Mapped
+from wtforms import StringField
 
 from models.account import Role, User
-from models.base import Base, db
+from models.base import Base, db, utc_now
+from models.sealed import CannotOpen
+from models.sign_in import digest
+from web import audit, installed, second_factor
+from web.audit import Act
 from web.throttle import begin_try, forget
 
 csrf = CSRFProtect()
 """Guards every POST; `csrf.exempt(blueprint)` is for the API, which takes bearer keys and never cookies."""
 
 MIN_PASSWORD = 10
+LINK_LASTS = timedelta(days=3)
+WRONG = "E-mail address, password or code is wrong."
+"""The same words whatever it was."""
 
 SETTINGS: dict[str, Any] = {
     "SECURITY_PASSWORD_HASH": "argon2",
@@ -42,7 +50,7 @@ SETTINGS: dict[str, Any] = {
     "SECURITY_LOGOUT_METHODS": ["POST"],
     "SECURITY_API_ENABLED_METHODS": ["session"],
     "SECURITY_JOIN_USER_ROLES": False,
-    "SECURITY_MSG_GENERIC_AUTHN_FAILED": ("E-mail address or password is wrong.", "error"),
+    "SECURITY_MSG_GENERIC_AUTHN_FAILED": (WRONG, "error"),
     # No limit of their own: they end with the session, and a long edit must not be lost.
     "WTF_CSRF_TIME_LIMIT": None,
     "SESSION_COOKIE_HTTPONLY": True,
@@ -74,9 +82,13 @@ class PlainRole(RoleMixin):
 
 
 class SignInForm(LoginForm):
-    """The login form; every try is counted before the password is looked at."""
+    """The login form; every try is counted before the password is looked at.
+
+    The code is asked for in the same form, and a wrong one gets the same answer as a wrong password.
+    """
 
     remember = None  # type: ignore[assignment]  # this is how WTForms takes a field away
+    code = StringField("Code")
 
     def validate(self, **kwargs: Any) -> bool:
         """Refuse who has to wait, the same for known and unknown accounts."""
@@ -85,10 +97,22 @@ class SignInForm(LoginForm):
         if wait > timedelta(0):
             self.form_errors.append(f"Too many failed logins. Try again in {math.ceil(wait.total_seconds())} seconds.")
             return False
-        if not super().validate(**kwargs):
+        if not super().validate(**kwargs) or not self._has_right_code():
+            audit.note(Act.SIGN_IN_REFUSED, f"person {_known(account)}", actor=_known(account))
+            db.session.commit()
             return False
         forget(db.session(), account)
         return True
+
+    def _has_right_code(self) -> bool:
+        user = db.session.get_one(User, cast("Any", self.user).id)  # set: the password was right
+        try:
+            if second_factor.accepts(db.session(), user, self.code.data or "", seal=installed.seal(), now=utc_now()):
+                return True
+            self.form_errors.append(WRONG)
+        except CannotOpen:
+            self.form_errors.append("The second factor cannot be read: its key is gone. Ask an admin to switch it off.")
+        return False
 
 
 class CookieSession(SecureCookieSessionInterface):
@@ -128,10 +152,10 @@ class Refused(ValueError):
     """An account cannot be made so. Says why in one sentence."""
 
 
-def create_user(email: str, role: Role | str, password: str) -> User:
+def create_user(email: str, role: Role | str, password: str | None) -> User:
     """Add a person to the session; the caller commits. Raises Refused.
 
-    Needs an application context.
+    password None: a one-time link lets the person choose one. Needs an application context.
     """
     email = email.strip()
     if "@" not in email or not email.isprintable() or len(email) > 254:
@@ -140,8 +164,9 @@ def create_user(email: str, role: Role | str, password: str) -> User:
         raise Refused(f"Give one of the roles {', '.join(Role)}.")
     if db.session.scalar(sa.select(User.id).where(sa.func.lower(User.email) == email.lower())):
         raise Refused("There is an account with this e-mail address already.")
-    user = User(email=email, role=Role(role), password=hashed(password))
+    user = User(email=email, role=Role(role), password=None if password is None else hashed(password))
     db.session.add(user)
+    db.session.flush()  # what is written about the account names it
     return user
 
 
@@ -156,11 +181,34 @@ def set_password(user: User, password: str) -> None:
     """Give a person a new password; all their sign-ins end. Raises Refused."""
     user.password = hashed(password)
     user.fs_uniquifier = secrets.token_hex(32)
+    user.link_digest = user.link_until = None
+
+
+def give_link(user: User) -> str:
+    """Make a one-time link's token, with which the person chooses a password. Older ones open nothing any more."""
+    token = secrets.token_urlsafe(32)
+    user.link_digest, user.link_until = digest(token), utc_now() + LINK_LASTS
+    return token
+
+
+def linked(token: str) -> User | None:
+    """Find whose link it is, while it is good."""
+    return db.session.scalar(
+        sa.select(User).where(User.link_digest == digest(token), User.link_until > utc_now(), User.active)
+    )
 
 
 def verify(user: User, password: str) -> bool:
     """Say whether this is the person's password."""
     return bool(user.password and verify_password(_security().password_util.normalize(password), user.password))
+
+
+def _known(account: str) -> str:
+    """Name who tried. What is no account's address may be a password typed in the wrong place."""
+    if "\x00" in account:  # Postgres takes no such text
+        return "a stranger"
+    found = db.session.scalar(sa.select(User.email).where(sa.func.lower(User.email) == account.strip().lower()))
+    return found or "a stranger"
 
 
 def _security() -> Any:

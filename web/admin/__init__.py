@@ -9,6 +9,8 @@ from flask_admin.theme import Bootstrap4Theme
 
 from models.account import Role
 from models.campaign import Campaign, Product
+from web.admin.account import Account
+from web.admin.audit import Audit
 from web.admin.customers import Customers
 from web.admin.deliveries import Deliveries
 from web.admin.draft import Draft
@@ -42,6 +44,8 @@ def init_admin(app: Flask) -> None:
         Products(Product, name="Products", endpoint="products"),
         Keys(name="API keys", endpoint="keys"),
         Users(name="People", endpoint="users"),
+        Audit(name="Record", endpoint="audit"),
+        Account(name="My account", endpoint="account"),
     )
     app.add_url_rule("/", "root", _to_admin)
     app.jinja_env.globals["may"] = lambda role: may(Role(role))

@@ -16,9 +16,10 @@ from models.delivery import Attempt, Delivery
 from models.event import Event
 from models.gates import shown_reason, shown_state
 from models.profile import Gate, Profile
-from web import installed
+from web import audit, installed
 from web.admin import asked
 from web.admin.page import PAGE_SIZE, Page
+from web.audit import Act
 from web.guard import actor, needs
 
 STATES = {
@@ -80,6 +81,8 @@ class Deliveries(Page):
     def again(self, delivery_id: int) -> ResponseReturnValue:
         """Send it once more."""
         done = send_again(db.session(), [_existing(delivery_id)])
+        if done:
+            audit.note(Act.SENT_AGAIN, f"delivery {delivery_id}", actor=actor())
         db.session.commit()
         installed.ring()
         if done:
@@ -101,6 +104,8 @@ class Deliveries(Page):
             flash("Say why you cancel it.", "error")
             return redirect(url_for(".one", delivery_id=delivery_id))
         done = cancel(db.session(), [delivery_id], actor=actor(), reason=reason)
+        if done:
+            audit.note(Act.CANCELLED, f"delivery {delivery_id}", actor=actor(), text=reason)
         db.session.commit()
         flash("Cancelled." if done else "It was finished already.", "success" if done else "error")
         return redirect(url_for(".one", delivery_id=delivery_id))

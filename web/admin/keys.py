@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from flask import abort, flash, redirect, url_for
@@ -11,9 +12,12 @@ from flask_admin import expose
 
 from models.account import ApiKey, Role, Scope
 from models.base import db, utc_now
+from web import audit
 from web.admin import asked
 from web.admin.page import Page
+from web.audit import Act
 from web.forms.accounts import KeyForm
+from web.guard import actor
 
 
 class Keys(Page):
@@ -36,6 +40,7 @@ class Keys(Page):
         key, text = ApiKey.issue(_name(form), [Scope(scope) for scope in form.scopes.data or ()])
         key.expires_at = utc_now() + timedelta(days=form.days.data) if form.days.data else None
         db.session.add(key)
+        audit.note(Act.CREATED, f"key {key.name}", actor=actor(), after=_shown(key))
         db.session.commit()
         return str(self.render("admin/key.html", page_name="New API key", key=key, text=text))
 
@@ -43,10 +48,16 @@ class Keys(Page):
     def revoke(self, key_id: int) -> ResponseReturnValue:
         """End a key; programs that use it get 401 from now on."""
         key = db.session.get(ApiKey, asked.row_id(key_id)) or abort(404)
-        key.revoked_at = key.revoked_at or utc_now()
-        db.session.commit()
+        if key.revoked_at is None:
+            key.revoked_at = utc_now()
+            audit.note(Act.REVOKED, f"key {key.name}", actor=actor())
+            db.session.commit()
         flash(f'"{key.name}" is revoked.', "success")
         return redirect(url_for(".index"))
+
+
+def _shown(key: ApiKey) -> dict[str, Any]:
+    return {"scopes": key.scopes, "goodUntil": key.expires_at.isoformat() if key.expires_at else None}
 
 
 def _name(form: KeyForm) -> str:

@@ -13,7 +13,7 @@ from models import replay
 from models.account import Scope
 from models.base import db
 from models.rules.mapping import Fault
-from web import installed
+from web import audit, installed
 from web.api import shapes
 from web.api.answers import answer
 from web.api.bodies import read_object
@@ -21,6 +21,7 @@ from web.api.described import describe
 from web.api.door import actor, api, require
 from web.api.errors import Refusal
 from web.api.queries import STATES
+from web.audit import Act
 from web.profiles.faults import is_storable, unknown_keys
 
 TEXTS = ("profile", "state", "customerId", "eventId")
@@ -49,6 +50,7 @@ def replay_deliveries() -> Response:
         return answer({"job": None, "matched": matched}, 202)
     job = replay.start(db.session(), filters, actor=actor(), matched=matched)
     job_id = job.id
+    audit.note(Act.REPLAYED, f"job {job_id}", actor=actor(), text=f"{matched} deliveries", after=body)
     db.session.commit()
     installed.ring()
     return answer({"job": str(job_id), "matched": matched}, 202)

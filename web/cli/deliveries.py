@@ -12,9 +12,10 @@ from flask.cli import AppGroup
 from models import replay
 from models.base import db
 from models.job import Job
-from web import installed
+from web import audit, installed
 from web.api.queries import STATES
 from web.api.replay import read_filters
+from web.audit import Act
 from web.cli.terminal import ACTOR, bar
 
 deliveries = AppGroup("deliveries", help="Deliveries of postback profiles.")
@@ -57,6 +58,7 @@ def replay_deliveries(
         click.echo(f"{matched} deliveries match.")
         return
     job_id = replay.start(db.session(), filters, actor=ACTOR, matched=matched).id
+    audit.note(Act.REPLAYED, f"job {job_id}", actor=ACTOR, text=f"{matched} deliveries")
     db.session.commit()
     installed.ring()
     _wait(job_id, matched)

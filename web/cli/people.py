@@ -11,6 +11,9 @@ from flask.cli import AppGroup
 
 from models.account import ApiKey, Role, Scope
 from models.base import db
+from web import audit
+from web.audit import Act
+from web.cli.terminal import ACTOR
 from web.login import Refused, create_user
 
 user = AppGroup("user", help="People who sign in.")
@@ -25,9 +28,10 @@ def create_person(email: str, role: str, *, password_stdin: bool) -> None:
     """Make an account. Without --password-stdin a password is made up and printed once."""
     password = sys.stdin.readline().rstrip("\r\n") if password_stdin else chance.token_urlsafe(12)
     try:
-        create_user(email, role, password)
+        made = create_user(email, role, password)
     except Refused as refused:
         raise click.ClickException(str(refused)) from refused
+    audit.note(Act.CREATED, f"person {made.email}", actor=ACTOR, after={"role": made.role})
     db.session.commit()
     click.echo(f"{email} may sign in as {role}.")
     if not password_stdin:
@@ -52,5 +56,6 @@ def create_key(name: str, scopes: tuple[str, ...]) -> None:
         raise click.ClickException("There is a key of this name already.")
     key, text = ApiKey.issue(name, [Scope(scope) for scope in scopes] or list(Scope))
     db.session.add(key)
+    audit.note(Act.CREATED, f"key {key.name}", actor=ACTOR, after={"scopes": key.scopes})
     db.session.commit()
     click.echo(text)

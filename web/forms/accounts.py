@@ -35,27 +35,46 @@ SCOPES = {
 
 
 class NewUserForm(FlaskForm):
-    """A new person."""
+    """A new person, who chooses a password by a one-time link."""
 
     email = EmailField("E-mail address", [validators.InputRequired(), validators.Length(max=254)])
     role = SelectField("Role", choices=[SelectChoice(role.value, text) for role, text in ROLES.items()])
+
+
+class UserForm(FlaskForm):
+    """What an admin can change of a person."""
+
+    role = SelectField("Role", choices=[SelectChoice(role.value, text) for role, text in ROLES.items()])
+    active = BooleanField("May sign in", description="Taken away, all sign-ins end.")
+
+
+class ChoosePasswordForm(FlaskForm):
+    """A password, chosen by a one-time link."""
+
     password = PasswordField(
         "Password",
         [validators.InputRequired()],
-        description=f"At least {MIN_PASSWORD} characters.",
+        description=f"At least {MIN_PASSWORD} characters. A few words you can remember are better than a short riddle.",
         render_kw={"autocomplete": "new-password"},
     )
 
 
-class UserForm(FlaskForm):
-    """What can be changed of a person."""
+class ChangePasswordForm(ChoosePasswordForm):
+    """A new password instead of the old one."""
 
-    role = SelectField("Role", choices=[SelectChoice(role.value, text) for role, text in ROLES.items()])
-    active = BooleanField("May sign in")
-    password = PasswordField(
-        "New password",
-        description="Empty: unchanged. A new one ends all sign-ins.",
-        render_kw={"autocomplete": "new-password"},
+    old = PasswordField(
+        "Present password", [validators.InputRequired()], render_kw={"autocomplete": "current-password"}
+    )
+
+
+class CodeForm(FlaskForm):
+    """A code of the authenticator app."""
+
+    code = StringField(
+        "Code",
+        [validators.InputRequired()],
+        description="The six digits the app shows now.",
+        render_kw={"autocomplete": "one-time-code", "inputmode": "numeric"},
     )
 
 

@@ -54,6 +54,13 @@ class Browser:
         return self.post("/login", {"email": email, "password": password})
 
 
+def link_in(page: str) -> str:
+    """Give the path of the one-time link a page shows."""
+    found = re.search(r"http://localhost(/welcome/[\w-]+)", page)
+    assert found is not None, page
+    return found[1]
+
+
 @pytest.fixture(scope="session")
 def app(servers: Servers, redis_url: str) -> Iterator[Flask]:
     with servers.database() as url:

@@ -46,7 +46,7 @@ def test_a_next_that_leads_away_is_dropped(nina: Browser, away: str) -> None:
 
 def test_unknown_people_and_wrong_passwords_get_the_same_words(nina: Browser) -> None:
     pages = [nina.sign_in(email, "wrong password").text for email in ("vera@example.com", "who@example.com")]
-    assert all("E-mail address or password is wrong." in page for page in pages)
+    assert all("E-mail address, password or code is wrong." in page for page in pages)
     assert pages[0].count("alert") == pages[1].count("alert")
 
 
