@@ -10,7 +10,7 @@ from config import Config
 from exporters.guard import Guard
 from exporters.transfer import guard_from
 from models.sealed import Seal
-from worker.queues import Doorbell, hasty_redis
+from worker.queues import Doorbell, files_bell, hasty_redis
 
 
 def config() -> Config:
@@ -45,7 +45,15 @@ def ring() -> None:
     bell.ring()
 
 
+def ring_files() -> None:
+    """Wake the worker that makes and uploads files, after the commit. Never raises."""
+    bell: Doorbell = extension("waybill-files-bell")
+    bell.ring()
+
+
 def init_installed(app: Flask, given: Config) -> None:
     """Keep the settings and the doorbell where the functions here find them."""
     app.config["WAYBILL"] = given
-    app.extensions["waybill-bell"] = Doorbell(hasty_redis(given.redis_url), workers=given.worker_processes)
+    redis = hasty_redis(given.redis_url)
+    app.extensions["waybill-bell"] = Doorbell(redis, workers=given.worker_processes)
+    app.extensions["waybill-files-bell"] = files_bell(redis)

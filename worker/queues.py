@@ -24,12 +24,14 @@ log = logging.getLogger(__name__)
 DELIVER: Final = "deliver"
 FILES: Final = "files"
 TICK: Final = "tick"
-JOBS: Final = {DELIVER: "worker.jobs.deliver", TICK: "worker.jobs.tick"}
+JOBS: Final = {DELIVER: "worker.jobs.deliver", FILES: "worker.jobs.files", TICK: "worker.jobs.tick"}
 """The only functions a stored job may name, by queue. To rename one breaks what is queued."""
 
 BELL: Final = "waybill:bell"
+FILES_BELL: Final = "waybill:bell:files"
 BELL_TTL = 60
 JOB_SECONDS = 300  # a last resort above the longest pump, nothing relies on it: it strikes at any line
+LONG_JOB_SECONDS = 8 * 3600  # the same for files: one upload may take six hours
 JOB_TTL = 60
 FAILURE_TTL = 3600
 REST_SECONDS = 5.0
@@ -69,10 +71,12 @@ def hasty_redis(url: str) -> Redis:
 class Doorbell:
     """Tells the pumps that something may be due. Ring after the commit, never before."""
 
-    def __init__(self, redis: Redis, *, workers: int, rest_seconds: float = REST_SECONDS) -> None:
-        """Workers is how many deliver workers there are: more waiting jobs than that would be of no use."""
+    def __init__(self, redis: Redis, *, workers: int, queue: str = DELIVER, rest_seconds: float = REST_SECONDS) -> None:
+        """Workers is how many workers the queue has: more waiting jobs than that would be of no use."""
         self._redis = redis
         self._workers = workers
+        self._queue = queue
+        self._bell = FILES_BELL if queue == FILES else BELL
         self._rest_seconds = rest_seconds
         self._rest_until = 0.0
         self._is_away = False
@@ -87,7 +91,7 @@ class Doorbell:
         try:
             waiting = self._touch_bell()
             if waiting < self._workers:
-                enqueue(self._redis, DELIVER)
+                enqueue(self._redis, self._queue)
         except (RedisError, OSError) as error:
             self._rest_until = time.monotonic() + self._rest_seconds
             if not self._is_away:
@@ -99,11 +103,26 @@ class Doorbell:
     def _touch_bell(self) -> int:
         """Leave a token for the pumps; give how many jobs wait. Each token is taken by one pump, one look sees all."""
         with self._redis.pipeline(transaction=False) as commands:
-            commands.lpush(BELL, "1")
-            commands.ltrim(BELL, 0, self._workers - 1)
-            commands.expire(BELL, BELL_TTL)
-            commands.llen(_queue_key(DELIVER))
+            commands.lpush(self._bell, "1")
+            commands.ltrim(self._bell, 0, self._workers - 1)
+            commands.expire(self._bell, BELL_TTL)
+            commands.llen(_queue_key(self._queue))
             return int(commands.execute()[-1])
+
+
+def files_bell(redis: Redis) -> Doorbell:
+    """Give the doorbell of the one worker that makes and uploads files."""
+    return Doorbell(redis, workers=1, queue=FILES)
+
+
+def ring_files(redis: Redis) -> None:
+    """Say once that a file may be due, after the commit. Never raises."""
+    files_bell(redis).ring()
+
+
+def job_seconds(function: str | None) -> int:
+    """Say how long a job may take before RQ would shoot it."""
+    return LONG_JOB_SECONDS if function == JOBS[FILES] else JOB_SECONDS
 
 
 def enqueue(redis: Redis, queue: str) -> None:
@@ -113,7 +132,7 @@ def enqueue(redis: Redis, queue: str) -> None:
         connection=redis,
         serializer=JSONSerializer,
         origin=queue,
-        timeout=JOB_SECONDS,
+        timeout=job_seconds(JOBS[queue]),
         result_ttl=0,
         failure_ttl=FAILURE_TTL,
         ttl=JOB_TTL,
@@ -127,26 +146,26 @@ def keep_waiting(redis: Redis, queue: str, *, workers: int) -> None:
         enqueue(redis, queue)
 
 
-def bell_rang(redis: Redis) -> bool:
+def bell_rang(redis: Redis, bell: str = BELL) -> bool:
     """Say whether the bell was rung since somebody last looked. Waits for nothing; without Redis it says no."""
     if time.monotonic() < _absent_until.get(redis, 0.0):
         return False
     try:
-        return redis.lpop(BELL) is not None
+        return redis.lpop(bell) is not None
     except (RedisError, OSError) as error:
         _note_absence(redis, error)
         return False
 
 
-def wait_for_bell(redis: Redis, seconds: float) -> bool:
+def wait_for_bell(redis: Redis, seconds: float, bell: str = BELL) -> bool:
     """Wait until the bell rings, at most so many seconds and never over one. Without Redis it just sleeps."""
     seconds = min(seconds, 1.0)
     if seconds < 0.01:  # BLPOP rounds down to milliseconds, and takes 0 for ever
-        return bell_rang(redis)
+        return bell_rang(redis, bell)
     end = time.monotonic() + seconds
     if time.monotonic() >= _absent_until.get(redis, 0.0):
         try:
-            return redis.blpop([BELL], timeout=seconds) is not None
+            return redis.blpop([bell], timeout=seconds) is not None
         except (RedisError, OSError) as error:
             _note_absence(redis, error)
     time.sleep(max(0.0, end - time.monotonic()))

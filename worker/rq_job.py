@@ -17,7 +17,7 @@ from rq.job import JOB_ID_PATTERN, Job
 from rq.serializers import JSONSerializer
 from rq.utils import decode_redis_hash
 
-from worker.queues import JOB_SECONDS, JOBS
+from worker.queues import JOBS, job_seconds
 
 LONGEST = 4096
 KEPT = ("created_at", "enqueued_at", "started_at", "ended_at", "origin", "status", "ttl", "result_ttl", "failure_ttl")
@@ -58,7 +58,7 @@ class WaybillJob(Job):
             raise
         except (ValueError, TypeError, OverflowError, RecursionError) as error:
             raise JobRefused("it cannot be read") from error
-        self.timeout = JOB_SECONDS
+        self.timeout = job_seconds(self.func_name)
         self.description = self.func_name
 
     def _checked_call(self, data: bytes) -> bytes:

@@ -32,7 +32,7 @@ from rq.worker import WorkerStatus
 
 from config import Config
 from worker.horse import Horse, at_work
-from worker.queues import FAILURE_TTL, JOB_SECONDS
+from worker.queues import FAILURE_TTL, job_seconds
 from worker.rq_job import JobRefused, WaybillJob
 
 log = logging.getLogger(__name__)
@@ -173,7 +173,7 @@ class WaybillWorker(Worker):
 
     def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:  # noqa: ARG002 - RQ's signature
         """Give how long RQ's notes about a job at work last: to its end, for nobody prolongs them."""
-        return JOB_SECONDS + 60
+        return job_seconds(job.func_name) + 60
 
     def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
         """Say nothing while a horse works: nobody acts on it, and without Redis the horse's end would be missed."""
