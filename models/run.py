@@ -148,7 +148,8 @@ class Upload(Base):
 
     destination: protocol, user, host and port; one upload at a time for each. phase: the step that was begun last,
     committed before it: sending, sent, renaming, done. remote_name: folder and final name, once decided.
-    sent_bytes: progress of the try under way.
+    sent_bytes: progress of the try under way. renaming_at: when a try first came that far; from then on somebody may
+    have the file, whatever a later try comes to.
     """
 
     __tablename__ = "uploads"
@@ -172,6 +173,7 @@ class Upload(Base):
     destination: Mapped[str | None]
     phase: Mapped[str | None]
     remote_name: Mapped[str | None]
+    renaming_at: Mapped[datetime | None]
     due_at: Mapped[datetime] = mapped_column(server_default=sa.func.now())
     tries: Mapped[int] = mapped_column(sa.Integer, default=0, server_default="0")
     failures: Mapped[int] = mapped_column(sa.Integer, default=0, server_default="0")

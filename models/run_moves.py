@@ -19,7 +19,6 @@ log = logging.getLogger(__name__)
 
 _OPEN = (UploadState.PENDING, UploadState.LEASED, UploadState.HELD)
 _BEFORE_THE_END = (RunState.PLANNED, RunState.CLAIMED, RunState.HELD)
-_AT_THE_SERVER = ("renaming", "done")
 
 
 class NotPossible(Exception):
@@ -117,7 +116,7 @@ def cancel(session: Session, run: Run, *, actor: str, reason: str) -> None:
         _cancel_run(session, run, text)
     else:
         uploads = [upload for upload in _uploads(session, run) if upload.state in _OPEN]
-        if any(upload.state == UploadState.LEASED and upload.phase in _AT_THE_SERVER for upload in uploads):
+        if any(upload.state == UploadState.LEASED and upload.phase == "renaming" for upload in uploads):
             raise NotPossible("This file is getting its final name right now.")
         if not uploads and not _is_unseen_copy(session, run):
             raise NotPossible("There is nothing open to cancel.")
@@ -199,7 +198,7 @@ def _refuse_seen(session: Session, run: Run) -> None:
     if run.downloaded_at is not None:
         raise NotPossible(f"Run {run.id} was downloaded: its rows may be in use already.")
     for upload in _uploads(session, run):
-        if upload.state == UploadState.DELIVERED or upload.phase in _AT_THE_SERVER:
+        if upload.state == UploadState.DELIVERED or upload.renaming_at is not None:
             raise NotPossible(f"An upload of run {run.id} came to its final name: its rows may be in use already.")
         if upload.state == UploadState.LEASED:
             raise NotPossible(f"Run {run.id} is being uploaded right now: cancel it first.")
@@ -210,7 +209,7 @@ def _is_unseen_copy(session: Session, run: Run) -> bool:
     if run.source_id is None or run.state == RunState.CANCELLED or run.downloaded_at is not None:
         return False
     uploads = _uploads(session, run)
-    return not any(one.state == UploadState.DELIVERED or one.phase in _AT_THE_SERVER for one in uploads)
+    return not any(one.state == UploadState.DELIVERED or one.renaming_at is not None for one in uploads)
 
 
 def _uploads(session: Session, run: Run) -> list[Upload]:
