@@ -31,13 +31,15 @@ MOST_CAUGHT_UP = 31
 IN_TIME = timedelta(minutes=15)
 """A slot is missed when nobody has planned it for so long: a deploy's pause is no downtime."""
 
+CHECKED = timedelta(hours=24)
+
 MOVE_ON_AFTER = timedelta(hours=1)
 """A yearly schedule must not be read back to last year at every tick."""
 
 CANDIDATES = sa.text(
     """/* planning: file profiles that may make files */
     SELECT p.id, p.settings ->> 'schedule' AS schedule, p.settings ->> 'catchUp' AS catch_up, p.time_zone,
-        p.planned_until
+        p.planned_until, p.updated_at
     FROM profiles p JOIN gates g ON g.profile_id = p.id
     WHERE p.export_type IN ('csv', 'ftp') AND p.enabled AND NOT p.paused AND p.deleted_at IS NULL
       AND g.fault IS DISTINCT FROM 'making' AND (CAST(:id AS bigint) IS NULL OR p.id = :id)
@@ -87,6 +89,13 @@ LAST_MANUAL = sa.text(
 )
 
 
+WITHOUT_RUN = sa.text(
+    """/* planning: routes whose run of a slot is missing */
+    SELECT r.id FROM routes r WHERE r.profile_id = :profile_id AND r.enabled AND r.created_at < :slot_at
+      AND NOT EXISTS (SELECT FROM runs w WHERE w.route_id = r.id AND w.slot = :slot) ORDER BY r.id"""
+)
+
+
 @dataclass(frozen=True, slots=True)
 class _Due:
     """A slot that wants its runs. takes_before: only rows accepted before it; None: all that are ready."""
@@ -130,6 +139,33 @@ def next_runs(profile: Profile, now: datetime, account_time_zone: str, count: in
     """Give the next times a profile makes its files; none if a person starts them. Raises BadSchedule."""
     schedule = _parsed(str(profile.settings.get("schedule", "")))
     return schedule.coming(ZoneInfo(profile.time_zone or account_time_zone), now, count)
+
+
+def slots_without_runs(engine: sa.Engine, now: datetime, account_time_zone: str) -> list[str]:
+    """Compare the last slot of each schedule in the last day with the runs there are; for the daily check.
+
+    What a save has moved is not asked for, nor what the policy lets go. Each is told as "route 7, 2026-11-23 #1".
+    """
+    missing: list[str] = []
+    with engine.connect() as connection:
+        for profile in connection.execute(CANDIDATES, {"id": None}).all():
+            slot = _last_owed(profile, now, account_time_zone)
+            if slot is not None:
+                values = {"profile_id": profile.id, "slot": slot.key, "slot_at": slot.at}
+                missing += [f"route {route}, {slot.key}" for route in connection.scalars(WITHOUT_RUN, values)]
+    return missing
+
+
+def _last_owed(profile: sa.Row[Any], now: datetime, account_time_zone: str) -> Slot | None:
+    if profile.catch_up == "skip":
+        return None
+    since = max(now - CHECKED, profile.updated_at)
+    try:
+        zone = ZoneInfo(profile.time_zone or account_time_zone)
+        slots = _parsed(profile.schedule or "").slots(zone, after=since, until=now - IN_TIME, most=1)
+    except (ZoneInfoNotFoundError, ValueError):  # every tick says so
+        return None
+    return slots[0] if slots else None
 
 
 def _plan_one(engine: sa.Engine, profile_id: int, now: datetime, account_time_zone: str) -> int:
