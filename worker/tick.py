@@ -9,12 +9,12 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from models import heartbeat, jobs, partitions
+from models import heartbeat, jobs, partitions, run_plans
 from models.base import utc_now
 from models.strays import MOST, route_strays
-from worker import prune, reaper
+from worker import file_check, prune, reaper
 from worker.app import Workplace
-from worker.queues import Doorbell
+from worker.queues import Doorbell, ring_files
 
 log = logging.getLogger(__name__)
 
@@ -31,15 +31,39 @@ DUE = sa.text(
           AND p.enabled AND NOT p.paused AND p.deleted_at IS NULL LIMIT 1), false)"""
 )
 
+# Behind a closed gate a run or an upload waits without a bell. An upload's own gate is shut by both faults.
+FILES_DUE = sa.text(
+    """/* tick: is a file to be made or sent? */
+    SELECT EXISTS (SELECT FROM runs w JOIN profiles p ON p.id = w.profile_id JOIN gates g ON g.profile_id = p.id
+        WHERE w.state IN ('planned', 'claimed') AND w.due_at <= now()
+          AND (w.lease_until IS NULL OR w.lease_until <= now())
+          AND p.enabled AND NOT p.paused AND p.deleted_at IS NULL AND g.fault IS DISTINCT FROM 'making')
+      OR EXISTS (SELECT FROM uploads u JOIN profiles p ON p.id = u.profile_id JOIN gates g ON g.profile_id = p.id
+        WHERE u.state = 'pending' AND u.due_at <= now()
+          AND p.enabled AND NOT p.paused AND p.deleted_at IS NULL AND g.fault IS DISTINCT FROM 'upload')
+      OR EXISTS (SELECT FROM uploads WHERE state = 'leased' AND lease_until <= now())"""
+)
+
 
 def run_tick(place: Workplace) -> None:
-    """Do one tick: free lost leases, route strays, ring if work is due, carry jobs on, keep the partitions.
+    """Do one tick: free lost leases, route strays, plan files, ring if work is due, carry jobs on, look after the tables.
 
     A step that fails must not keep the others from their work, tick after tick. The tick then fails at its end, so that
     it is seen.
     """
     ends = monotonic() + TICK_SECONDS
-    steps: tuple[Callable[[Workplace, float], None], ...] = (_beat, _reap, _route, _ring, _carry_on, _ring, _keep)
+    steps: tuple[Callable[[Workplace, float], None], ...] = (
+        _beat,
+        _reap,
+        _route,
+        _plan,
+        _ring,
+        _ring_files,
+        _carry_on,
+        _ring,
+        _keep,
+        _check,
+    )
     faults: list[Exception] = []
     for step in steps:
         try:
@@ -77,6 +101,17 @@ def _ring(place: Workplace, _ends: float) -> None:
         Doorbell(place.redis, workers=place.config.worker_processes).ring()
 
 
+def _plan(place: Workplace, _ends: float) -> None:
+    run_plans.plan_runs(place.engine, utc_now(), place.config.account_time_zone)
+
+
+def _ring_files(place: Workplace, _ends: float) -> None:
+    with place.engine.connect() as connection:
+        is_due = bool(connection.scalar(FILES_DUE))
+    if is_due:
+        ring_files(place.redis)
+
+
 def _carry_on(place: Workplace, ends: float) -> None:
     while monotonic() < ends and jobs.run_one_batch(place.engine):
         pass
@@ -85,3 +120,7 @@ def _carry_on(place: Workplace, ends: float) -> None:
 def _keep(place: Workplace, _ends: float) -> None:
     partitions.make(place.engine, utc_now().date())
     prune.prune_hourly(place.engine, utc_now())
+
+
+def _check(place: Workplace, _ends: float) -> None:
+    file_check.check_daily(place.engine, utc_now(), place.config.account_time_zone)
