@@ -33,6 +33,17 @@ STATE = sa.text(
         to_regclass('events') IS NOT NULL AS has_events"""
 )
 
+LATE_MINUTES = 15
+
+# A file that is being made is not late, however long it takes; behind a closed gate it waits for a person.
+LATE_FILES = sa.text(
+    f"""/* readiness: a file that nobody has begun to make in time */
+    SELECT EXISTS (SELECT FROM runs w JOIN profiles p ON p.id = w.profile_id JOIN gates g ON g.profile_id = p.id
+        WHERE w.state IN ('planned', 'claimed')
+          AND greatest(w.due_at, w.created_at, w.lease_until) < now() - interval '{LATE_MINUTES} minutes'
+          AND p.enabled AND NOT p.paused AND p.deleted_at IS NULL AND g.fault IS DISTINCT FROM 'making')"""  # noqa: S608 -- a constant of ours
+)
+
 # A row is really written and committed, at most once a second however often somebody asks.
 PROBE = sa.text(
     """/* readiness: a write that is as durable as an event's */
@@ -58,9 +69,11 @@ class Readiness:
                 refusals = list(_refusals(state))
                 if not refusals:
                     connection.execute(PROBE)
+                    is_late = bool(connection.scalar(LATE_FILES))
             if refusals:
                 return refusals, []
-            degraded = [*self._redis_faults(), *_sleepers(state), *self._key_faults(engine)]
+            late = ["files"] if is_late else []
+            degraded = [*self._redis_faults(), *_sleepers(state), *late, *self._key_faults(engine)]
         except SQLAlchemyError:
             return ["the database cannot be written"], []
         return [], degraded
