@@ -7,7 +7,7 @@ a finished file and a Door, and sees to it that the file stands at its place, on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Protocol
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
+from exporters.guard import Ports
 from exporters.masking import mask_body, mask_headers, mask_text
 
 
@@ -140,6 +141,31 @@ class Settings(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True, hide_input_in_errors=True
     )
+
+    @classmethod
+    def origin_of(cls, _given: Mapping[str, object]) -> str:
+        """Name what these settings dial: the secrets of a profile are bound to it. "" where nothing is dialled.
+
+        given are settings as in the document, perhaps with other faults. Raises BadSettings while it cannot be told.
+        """
+        return ""
+
+    @classmethod
+    def dialled(cls, _given: Mapping[str, object]) -> tuple[str, int, Ports] | None:
+        """Give host, port and kind of port for the guard to judge on save. None: nothing, or not yet known."""
+        return None
+
+    def lacks(self) -> Iterator[SettingsFault]:
+        """Yield what must still be given before the profile may be switched on; it may be stored without."""
+        yield from ()
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsFault:
+    """A setting that keeps a profile from being switched on: its key in the document, and one sentence."""
+
+    key: str
+    message: str
 
 
 AnySettings = type[Settings]

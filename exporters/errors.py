@@ -2,6 +2,7 @@
 
     ExporterError                 says what and where, never holds a secret
     +-- TryAgain                  the same bytes may be taken later
+    |   +-- Refused               a file server said no to one command: look hourly, tell people at once
     +-- NeedsPerson               waiting will not heal it
         +-- BadSettings           the profile's settings or mappings cannot make a request
             +-- BadAddress        a URL is refused as it is written
@@ -9,6 +10,11 @@
         +-- AddressBlocked        the address may not be dialled
         +-- Gone                  410: the receiver wants no more
         +-- Unsendable            this one record cannot be sent
+        +-- LoginRefused          a file server does not take user, password or key
+        +-- HostKeyChanged        an SFTP server shows a key that is not pinned
+        +-- BadCertificate        an FTPS server's certificate cannot be trusted
+        +-- NameTaken             a file of this name is there, and must not be touched
+        +-- SizeUnknown           a file server does not tell how long a file is
 
 Anything else that leaves an exporter is a bug of ours.
 """
@@ -35,14 +41,20 @@ class Scope(StrEnum):
 
 
 class ExporterError(Exception):
-    """Base of all. `str(error)` is one readable line without a secret."""
+    """Base of all. `str(error)` is one readable line without a secret.
+
+    stage: the step with a file server that failed (exporters.base.Step), where there is one.
+    """
+
+    stage: str | None = None
 
 
 class TryAgain(ExporterError):
     """The delivery failed and is due again later.
 
     retry_after is what the receiver asked for, already bounded; shuts_gate says that the wait
-    holds for the whole profile (429 and 503); alerts marks answers a person should look at.
+    holds for the whole profile (429 and 503); alerts marks answers a person should look at; slow: of files, it is
+    tried hourly, and people are told at once.
     """
 
     def __init__(
@@ -53,12 +65,21 @@ class TryAgain(ExporterError):
         retry_after: timedelta | None = None,
         shuts_gate: bool = False,
         alerts: bool = False,
+        slow: bool = False,
     ) -> None:
         super().__init__(message)
         self.blame = blame
         self.retry_after = retry_after
         self.shuts_gate = shuts_gate
-        self.alerts = alerts
+        self.alerts = alerts or slow
+        self.slow = slow
+
+
+class Refused(TryAgain):
+    """A file server refused one command: no right, no such folder, disk full. Somebody there can heal it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, slow=True)
 
 
 class NeedsPerson(ExporterError):
@@ -100,3 +121,31 @@ class Unsendable(NeedsPerson):
     """This one record cannot be put into a request; the others can."""
 
     scope = Scope.ROW
+
+
+class LoginRefused(NeedsPerson):
+    """A file server does not take user, password or key. Some do so for a while only: the worker counts the tries."""
+
+
+class HostKeyChanged(NeedsPerson):
+    """An SFTP server shows a key that is not among the pinned ones; nothing was sent to it. Keys are "SHA256:..."."""
+
+    def __init__(self, expected: tuple[str, ...], got: str) -> None:
+        if expected:
+            super().__init__(f"the server's host key is {got}, not {' or '.join(expected)}: ask whether it was changed")
+        else:
+            super().__init__(f"the server's host key is {got}, and none is trusted yet")
+        self.expected = expected
+        self.got = got
+
+
+class BadCertificate(NeedsPerson):
+    """An FTPS server's certificate is signed by nobody we trust, is for another name, or is over."""
+
+
+class NameTaken(NeedsPerson):
+    """A file of this name is there already, and the profile says that it must not be touched."""
+
+
+class SizeUnknown(NeedsPerson):
+    """A file server does not tell how long a file is, so that nobody can see whether it arrived whole."""

@@ -20,7 +20,8 @@ class Mark(Enum):
     """One thing a form must know."""
 
     TEXT_AREA = "text area"  # several lines
-    FORGETS_SECRETS = "forgets secrets"  # a new origin (transfer.origin) must not get the old secrets
+    FORGETS_SECRETS = "forgets secrets"  # a new origin (Settings.origin_of) must not get the old secrets
+    DIALLED = "dialled"  # where a refused address is told
 
 
 @dataclass(frozen=True)

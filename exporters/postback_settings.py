@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -24,9 +25,11 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from exporters.base import Settings
+from exporters.errors import BadAddress
 from exporters.fields import Mark
+from exporters.guard import Ports
 from exporters.json_path import parse_path
-from exporters.transfer import parse_certificates, parse_url
+from exporters.transfer import origin, parse_certificates, parse_url
 
 Scalar = StrictStr | StrictBool | StrictInt | StrictFloat | Decimal | None
 
@@ -87,7 +90,7 @@ SuccessBody = Annotated[
 class PostbackSettings(Settings):
     """What a postback profile sets, beside its mappings."""
 
-    url: Annotated[str, Mark.FORGETS_SECRETS] = Field(
+    url: Annotated[str, Mark.FORGETS_SECRETS, Mark.DIALLED] = Field(
         title="Postback URL", description="Where the request goes. Its own query stays as it is.", max_length=8000
     )
     timeout_seconds: int = Field(
@@ -129,6 +132,23 @@ class PostbackSettings(Settings):
         description="PEM, for receivers whose certificate no public authority has signed.",
         max_length=65536,
     )
+
+    @classmethod
+    def origin_of(cls, given: Mapping[str, object]) -> str:
+        """Return scheme, host and port of the URL."""
+        url = given.get("url")
+        if not isinstance(url, str):
+            raise BadAddress("Give the URL as a text.")
+        return origin(url)
+
+    @classmethod
+    def dialled(cls, given: Mapping[str, object]) -> tuple[str, int, Ports] | None:
+        """Return host and port of the URL."""
+        try:
+            host, _, port = cls.origin_of(given).partition("://")[2].rpartition(":")
+        except BadAddress:
+            return None  # told when the settings are read
+        return host, int(port), Ports.WEB
 
     @field_validator("url")
     @classmethod

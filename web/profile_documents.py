@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from exporters.base import RecordExporter
 from exporters.errors import UnknownKind
-from exporters.registry import record_exporter
+from exporters.registry import exporter_of, record_exporter
 from models import routing
 from models.base import utc_now
 from models.by_hand import cancel_where
@@ -34,7 +34,7 @@ from web.profiles.mappings import (
     stored_rows,
 )
 from web.profiles.routes import GivenRoutes, read_routes, store_routes, switches_on
-from web.profiles.settings import GivenSettings, address_faults, read_settings, stored_form
+from web.profiles.settings import GivenSettings, address_faults, lacking, read_settings, stored_form
 from web.profiles.shown import document_of
 from web.profiles.switching import lock_alone
 
@@ -80,6 +80,8 @@ def save(
     case, is changed, unless it must be new.
     """
     target, given = _accepted(session, document, name=name, profile=profile, must_be_new=must_be_new)
+    if given.head.enabled and (lacks := lacking(given.settings)):
+        raise Refused(lacks)
     saved = _store(session, given, target)
     log.info("profile.saved", extra={"profile_id": saved.profile.id, "is_new": saved.created, "actor": actor})
     return saved
@@ -130,14 +132,25 @@ def _accepted(
     """Read a document, and find the profile it changes (None: a new one). Raises Refused."""
     if not isinstance(document, Mapping):
         raise Refused([Fault("", "Give a profile document: an object.")])
-    unreachable = address_faults(installed.guard(), document.get("settings"))
     head = read_head(document, name=name)
+    unreachable = _unreachable(session, document, head, profile)
     target = _target(session, head, profile, must_be_new=must_be_new)
     given = _read(document, head, target, installed.seal())
     faults = [*head.faults, *unreachable, *given.settings.faults, *given.mappings.faults, *given.routes.faults]
     if faults or given.settings.origin is None:
         raise Refused(faults)
     return target, given
+
+
+def _unreachable(session: Session, document: Mapping[Any, Any], head: Head, profile: Profile | None) -> Sequence[Fault]:
+    """Judge the address that would be dialled, before anything is locked: its name may be slow to look up."""
+    if head.export_type is None and profile is None:
+        profile = find(session, head.name)
+    try:
+        kind = exporter_of(head.export_type or (profile.export_type if profile is not None else ""))
+    except UnknownKind:
+        return ()  # told when the settings are read
+    return address_faults(installed.guard(), kind.Settings, document.get("settings"))
 
 
 def _target(session: Session, head: Head, profile: Profile | None, *, must_be_new: bool) -> Profile | None:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, selectinload
 
 from exporters.errors import BadSettings
-from exporters.transfer import origin
+from exporters.registry import exporter_of
 from models import mapping_rows
 from models.profile import Mapping, Profile
 from models.sealed import CannotOpen, Seal
@@ -112,7 +112,7 @@ def unopened(session: Session, seal: Seal) -> int:
 
 def _opens(profile: Profile, seal: Seal) -> bool:
     try:
-        target = origin(str(profile.settings.get("url", "")))
+        target = exporter_of(profile.export_type).Settings.origin_of(profile.settings)
         open_settings(profile, seal, target)
         mapping_rows.open_statics(profile, seal, target)
     except (CannotOpen, BadSettings):

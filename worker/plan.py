@@ -19,7 +19,6 @@ from sqlalchemy.dialects import postgresql
 from exporters.base import Column, Json, Parcel, RecordExporter, Request, WhenEmpty
 from exporters.errors import BadSettings, UnknownKind
 from exporters.registry import record_exporter
-from exporters.transfer import origin
 from models import mapping_rows
 from models.delivery import Delivery
 from models.event import Event
@@ -153,9 +152,9 @@ def _exporter(profile: Profile, seal: Seal) -> tuple[RecordExporter, Sequence[Fi
     mappings = mapping_rows.read_rows(profile.mappings)
     try:
         kind = record_exporter(profile.export_type)
-        url = str(profile.settings.get("url", ""))
-        settings = kind.Settings.model_validate(open_settings(profile, seal, origin(url)))
-        statics = mapping_rows.open_statics(profile, seal, origin(url))
+        origin = kind.Settings.origin_of(profile.settings)
+        settings = kind.Settings.model_validate(open_settings(profile, seal, origin))
+        statics = mapping_rows.open_statics(profile, seal, origin)
     except (UnknownKind, ValidationError, CannotOpen, BadSettings) as error:
         raise BadSettings(_readable(error)) from error
     columns = [

@@ -11,9 +11,9 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from exporters.base import Settings
 from exporters.errors import AddressBlocked, BadSettings
-from exporters.fields import secret_names
+from exporters.fields import Mark, marked, secret_names
 from exporters.guard import Guard
-from exporters.transfer import judge_target, origin
+from exporters.transfer import judge_target
 from models.profile import Profile
 from models.rules.mapping import Fault
 from models.sealed import CannotOpen, Seal
@@ -49,17 +49,16 @@ class GivenSettings:
     faults: list[Fault] = field(default_factory=list)
 
 
-def address_faults(guard: Guard, given: object) -> list[Fault]:
+def address_faults(guard: Guard, kind: type[Settings], given: object) -> list[Fault]:
     """Say whether the address in these settings may be dialled. May look its name up, so hold no lock meanwhile."""
-    url = given.get("url") if isinstance(given, Mapping) else None
-    if not isinstance(url, str):
+    target = kind.dialled(given) if isinstance(given, Mapping) else None
+    if target is None:
         return []
     try:
-        judge_target(guard, url)
+        judge_target(guard, *target)
     except AddressBlocked as blocked:
-        return [Fault("settings.url", f"{blocked}.")]
-    except BadSettings:
-        return []  # told when the settings are read
+        (name,) = marked(kind, Mark.DIALLED)
+        return [Fault(f"settings.{kind.model_fields[name].alias or name}", f"{blocked}.")]
     return []
 
 
@@ -74,7 +73,7 @@ def read_settings(kind: type[Settings], given: object, *, profile: Profile | Non
     if unstorable:
         read.faults += unstorable
         return read
-    read.origin = _origin(given.get("url"))
+    read.origin = _origin(kind, given)
     whole = {key: value for key, value in given.items() if key in keys_of(kind)}
     if profile is not None and read.origin is not None:
         _keep_secrets(read, kind, whole, profile, seal, read.origin)
@@ -82,8 +81,15 @@ def read_settings(kind: type[Settings], given: object, *, profile: Profile | Non
         read.model = kind.model_validate(whole)
     except ValidationError as error:
         read.faults += faults_of(error)
-        read.model = kind.model_construct(url="")
+        blank: dict[str, Any] = {name: "" for name, spec in kind.model_fields.items() if spec.is_required()}
+        read.model = kind.model_construct(**blank)
     return read
+
+
+def lacking(read: GivenSettings) -> list[Fault]:
+    """Say what must still be given before the profile may be switched on."""
+    lacks = read.model.lacks() if read.model is not None else ()
+    return [Fault(f"settings.{lack.key}", lack.message) for lack in lacks]
 
 
 def keys_of(kind: type[BaseModel]) -> tuple[str, ...]:
@@ -121,11 +127,9 @@ def _path(loc: tuple[int | str, ...]) -> str:
     return "settings" + "".join(f"[{part}]" if isinstance(part, int) else f".{readable(part)[:60]}" for part in loc)
 
 
-def _origin(url: object) -> str | None:
-    if not isinstance(url, str):
-        return None
+def _origin(kind: type[Settings], given: Mapping[str, object]) -> str | None:
     try:
-        return origin(url)
+        return kind.origin_of(given)
     except BadSettings:
         return None
 

@@ -12,6 +12,7 @@ import trustme
 
 from exporters.base import Failing, Reply, Request
 from exporters.errors import AddressBlocked, Unsendable
+from exporters.guard import Ports
 from exporters.transfer import BODY_KEPT, USER_AGENT, Flights, guard_from, judge_target, send
 from tests.receivers import ModernReceiver, Receiver
 
@@ -337,10 +338,10 @@ def test_a_kept_connection_is_judged_again(receiver: Receiver):
 
 def test_a_target_can_be_judged_before_it_is_saved():
     with pytest.raises(AddressBlocked) as refusal:
-        judge_target(NOWHERE, "http://localhost:8080/")
+        judge_target(NOWHERE, "localhost", 8080, Ports.WEB)
     assert (str(refusal.value), refusal.value.address in {"127.0.0.1", "::1"}) == ("address not allowed", True)
-    judge_target(LOOPBACK, "http://127.0.0.1:8080/")
-    judge_target(NOWHERE, "http://no-such-host.invalid/")
+    judge_target(LOOPBACK, "127.0.0.1", 8080, Ports.WEB)
+    judge_target(NOWHERE, "no-such-host.invalid", 80, Ports.WEB)
 
 
 # ---- many at once --------------------------------------------------------------------------------------------------

@@ -1,8 +1,7 @@
-"""The one door to the network: libcurl. Every address that a person typed is dialled here and nowhere else.
+"""Many HTTP requests at once over libcurl, in one thread.
 
-`Flights` carries hundreds of requests at once in one thread; `send` is the same for one. Sockets are watched by our own
-epoll (`socket_action`), because `perform` looks at all transfers again for each answer: with 256 in flight and slow
-receivers that took twice the processor time per request.
+Sockets are watched by our own epoll (`socket_action`), because `perform` looks at all transfers again for each answer:
+with 256 in flight and slow receivers that took twice the processor time per request.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ import os
 import re
 import select
 import socket
-import ssl
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,16 +18,12 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import Any, Generic, TypeVar
 
-# Before libcurl starts: with this variable it would write the keys of every TLS connection to a file.
-os.environ.pop("SSLKEYLOGFILE", None)
-
 import certifi
-import idna
 import pycurl
 
 from exporters.base import Failing, Reply, Request
-from exporters.errors import AddressBlocked, BadAddress, Unsendable
-from exporters.guard import Guard, parse_allowances
+from exporters.errors import AddressBlocked, Unsendable
+from exporters.guard import Guard
 from exporters.headers import CONTROL, name_fault
 from exporters.masking import mask_text
 
@@ -41,125 +35,6 @@ BODY_KEPT = 16 * 1024
 NAME_RESTS_SECONDS = 30
 
 T = TypeVar("T")
-
-# ---- addresses as people write them --------------------------------------------------------------------------------
-
-
-def parse_url(text: str) -> str:
-    """Return the address in the one form that is kept: lower host in ASCII, no default port, no fragment.
-
-    The query stays as typed, but for characters outside ASCII, which are percent-coded. Raises BadAddress.
-    """
-    url = text.strip(" ").partition("#")[0]
-    _refuse_text(url)
-    scheme, _, rest = url.partition("://")
-    authority = re.split(r"[/?]", rest, maxsplit=1)[0]
-    if "@" in authority:
-        raise BadAddress("The address must not hold a user or password; map an Authorization header instead.")
-    if "%" in authority:
-        raise BadAddress('The host must not hold a "%".')
-    parts = _parsed(f"{scheme}://{_ascii_host(authority)}{_ascii_rest(rest[len(authority) :])}")
-    host = parts.host.lower().removesuffix(".")
-    if not host or "" in host.split(".") or parts.zoneid:
-        raise BadAddress("The host has an empty part or a zone; write it like example.com.")
-    port = "" if parts.port is None or int(parts.port) == _DEFAULT_PORTS[parts.scheme] else f":{int(parts.port)}"
-    if port == ":0":
-        raise BadAddress("Port 0 cannot be dialled.")
-    query = url.partition("?")[1] and "?" + (parts.query or "")
-    return f"{parts.scheme}://{host}{port}{parts.path}{query}"
-
-
-def origin(url: str) -> str:
-    """Return scheme, host and port of an address: what stored secrets are bound to. Raises BadAddress."""
-    scheme, _, rest = parse_url(url).partition("://")
-    authority = re.split(r"[/?]", rest, maxsplit=1)[0]
-    if re.search(r":[0-9]+$", authority):
-        return f"{scheme}://{authority}"
-    return f"{scheme}://{authority}:{_DEFAULT_PORTS[scheme]}"
-
-
-_DEFAULT_PORTS = {"http": 80, "https": 443}
-
-
-def _refuse_text(url: str) -> None:
-    if CONTROL.search(url) or re.search(r"\s", url):
-        raise BadAddress("The address must not hold spaces or control characters; write a space as %20.")
-    if "\\" in url:
-        raise BadAddress("The address must not hold a backslash.")
-    if not re.match(r"https?://[^/]", url, re.IGNORECASE):
-        raise BadAddress("The address must begin with https:// or http:// and a host.")
-
-
-def _ascii_host(authority: str) -> str:
-    """Turn a host outside ASCII into its IDNA form: this libcurl cannot."""
-    if authority.isascii():
-        return authority
-    host, colon, port = authority.partition(":")
-    try:
-        return idna.encode(host, uts46=True).decode() + colon + port
-    except idna.IDNAError as error:
-        raise BadAddress("The host is not a valid international name.") from error
-
-
-def _ascii_rest(rest: str) -> str:
-    try:
-        return re.sub(r"[^\x00-\x7f]+", lambda run: "".join(f"%{byte:02X}" for byte in run[0].encode()), rest)
-    except UnicodeEncodeError as error:
-        raise BadAddress("The address holds half a character.") from error
-
-
-def _parsed(url: str) -> Any:
-    try:
-        return pycurl.CurlUrl(url, pycurl.U_DISALLOW_USER)
-    except (pycurl.error, UnicodeEncodeError) as error:
-        raise BadAddress(f"The address cannot be read: {error.args[-1]}.") from error
-
-
-def parse_certificates(pem: str) -> str:
-    """Return PEM certificates as they are. Raises ValueError when there is none that can be read."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    try:
-        context.load_verify_locations(cadata=pem)
-    except (ssl.SSLError, ValueError, TypeError) as error:
-        raise ValueError("This is no certificate in PEM form (-----BEGIN CERTIFICATE-----).") from error
-    return pem
-
-
-# ---- which addresses -----------------------------------------------------------------------------------------------
-
-
-def guard_from(egress_allow: str) -> Guard:
-    """Make the guard of this machine. egress_allow is the text of EGRESS_ALLOW. Raises BadAllowance."""
-    return Guard(parse_allowances(egress_allow), is_own=_is_own)
-
-
-def judge_target(guard: Guard, url: str) -> None:
-    """Look up the host of an address and raise AddressBlocked if the guard refuses one of its addresses.
-
-    For saving and testing; a name that is not found passes, as it may come later. Each dial judges again.
-    """
-    host, _, port = origin(url).partition("://")[2].rpartition(":")
-    try:
-        found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        return
-    for *_, address in found:
-        if not guard.may_dial(str(address[0]), int(port)):
-            raise AddressBlocked(str(address[0]))
-
-
-def _is_own(address: str) -> bool:
-    """Say whether an address is one of this machine's interfaces: only those can be bound. Sends nothing."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.bind((address, 0))
-        except OSError:
-            return False
-    return True
-
-
-# ---- many requests at once -----------------------------------------------------------------------------------------
 
 
 class Flights(Generic[T]):

@@ -1,0 +1,229 @@
+"""How a file comes to stand at its place, once and whole."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+
+from exporters.base import Folder, Phase, Receipt, RunFile, Sending
+from exporters.errors import NameTaken, Refused, SizeUnknown, TryAgain
+from exporters.ftp_settings import FtpSettings
+
+MOST_EARLIER = 200
+"""How many earlier tries may have left something behind; further ones are too old to be looked for."""
+
+MOST_NAMES = 1000
+
+
+class Placing:
+    """One try to bring a file to its place. Every step may be the last: the next try reads what it finds.
+
+    Order: older temporary files of this run go; the file is sent under its temporary name; its size (or content) is
+    compared; the final name is looked at; rename; look again; companions.
+    """
+
+    def __init__(self, settings: FtpSettings, file: RunFile, sending: Sending, folder: Folder) -> None:
+        self._settings = settings
+        self._file = file
+        self._sending = sending
+        self._folder = folder
+        self._progress = sending.progress
+
+    def bring(self) -> Receipt:
+        """Do what is left to do. Raises TryAgain or NeedsPerson."""
+        if self._sending.came_to is Phase.DONE and self._sending.name:
+            return self._receipt(self._sending.name, "was there already")
+        if self._sending.came_to is Phase.RENAMING and self._sending.name:
+            return self._go_on(self._sending.name)
+        return self._send_whole("")
+
+    # ---- the way of a file -----------------------------------------------------------------------------------------
+
+    def _send_whole(self, remark: str) -> Receipt:
+        if self._settings.create_folder and self._sending.folder.strip("/"):
+            self._folder.make_folder(self._sending.folder)
+        for temp in self._earlier_temps():
+            self._folder.remove(temp)
+        if self._settings.temp_name == "none":
+            return self._send_straight(remark)
+        if self._settings.overwrite == "refuse":
+            self._refuse_taken(self._path(self._file.name))  # before a long way is gone for nothing
+        temp = self._temp(self._file.name, self._sending.number)
+        self._progress.begin(Phase.SENDING, self._path(self._file.name))
+        self._put(temp)
+        self._progress.begin(Phase.SENT, self._path(self._file.name))
+        self._check(temp)
+        return self._give_name(temp, remark)
+
+    def _send_straight(self, remark: str) -> Receipt:
+        """Send under the final name at once. What an earlier try of ours left there is written over."""
+        is_ours = self._sending.came_to is not None and self._sending.name is not None
+        name = self._sending.name if is_ours and self._sending.name else self._free_name(self._path(self._file.name))
+        self._progress.begin(Phase.SENDING, name)
+        self._put(name)
+        self._progress.begin(Phase.SENT, name)
+        self._check(name)
+        return self._finish(name, remark)
+
+    def _give_name(self, temp: str, remark: str) -> Receipt:
+        try:
+            name = self._free_name(self._path(self._file.name))
+        except NameTaken:
+            self._folder.remove(temp)
+            raise
+        self._progress.begin(Phase.RENAMING, name)
+        self._rename(temp, name)
+        self._look_again(name)
+        return self._finish(name, remark)
+
+    def _go_on(self, name: str) -> Receipt:
+        """Read what a try that broke off while renaming has left: its answer may have been lost on the way."""
+        for temp in self._earlier_temps():
+            if self._is_whole(temp):
+                return self._give_name(temp, "")
+        if self._is_whole(name):
+            return self._finish(name, "the answer to the rename was lost")
+        return self._send_whole("sent again: neither the file nor its temporary name was there any more")
+
+    def _finish(self, name: str, remark: str) -> Receipt:
+        self._send_companions(name)
+        self._progress.begin(Phase.DONE, name)
+        return self._receipt(name, remark)
+
+    def _send_companions(self, name: str) -> None:
+        """Send what says that the file is there. They are small, and ours by their name: they replace what is there."""
+        ours, theirs = self._file.name, name.rpartition("/")[2]
+        for companion, content in self._file.companions:
+            renamed = theirs + companion.removeprefix(ours) if companion.startswith(ours) else companion
+            whole = content.replace(ours.encode(), theirs.encode()) if theirs != ours else content
+            target = self._path(renamed)
+            if self._settings.temp_name == "none":
+                self._folder.put(target, len(whole), iter((whole,)), _silent)
+                continue
+            temp = self._temp(renamed, self._sending.number)
+            self._folder.put(temp, len(whole), iter((whole,)), _silent)
+            self._folder.remove(target)
+            self._folder.rename(temp, target)
+
+    # ---- steps -----------------------------------------------------------------------------------------------------
+
+    def _put(self, name: str) -> None:
+        self._folder.put(name, self._file.size, self._file.chunks(), self._progress.sent)
+
+    def _check(self, name: str) -> None:
+        """Compare what arrived with what was sent: the server's word that all is well proves nothing."""
+        if self._settings.verify == "none":
+            return
+        if self._settings.verify == "readback":
+            if self._hash(name) != self._file.sha256:
+                raise TryAgain(f"{name} reads back otherwise than it was sent")
+            return
+        found = self._folder.size(name)
+        if found is None:
+            raise TryAgain(f"{name} is not there after it was sent")
+        if found != self._file.size:
+            raise TryAgain(f"{name} has {found:,} bytes on the server, {self._file.size:,} were sent")
+
+    def _look_again(self, name: str) -> None:
+        if self._settings.verify == "size":
+            self._check(name)
+        elif self._settings.verify == "readback" and self._size(name) not in {None, self._file.size}:
+            raise TryAgain(f"{name} has another size after its rename")
+
+    def _is_whole(self, name: str) -> bool:
+        """Say whether our whole file stands under this name."""
+        try:
+            if self._folder.size(name) != self._file.size:
+                return False
+        except SizeUnknown:
+            if self._settings.verify != "readback":
+                return False
+        return self._settings.verify != "readback" or self._hash(name) == self._file.sha256
+
+    def _hash(self, name: str) -> str | None:
+        """Give the SHA-256 of a file on the server; None: it cannot be read."""
+        digest = hashlib.sha256()
+        try:
+            for chunk in self._folder.read(name):
+                digest.update(chunk)
+        except Refused:
+            return None
+        return digest.hexdigest()
+
+    def _rename(self, temp: str, name: str) -> None:
+        try:
+            self._folder.rename(temp, name)
+        except Refused:
+            if self._settings.overwrite != "replace" or self._size(name) is None:
+                raise
+            self._folder.remove(name)  # some servers rename onto no file; for a moment there is none
+            self._folder.rename(temp, name)
+
+    # ---- names -----------------------------------------------------------------------------------------------------
+
+    def _free_name(self, name: str) -> str:
+        """Give the final name. Raises NameTaken where it must not be touched."""
+        if self._settings.overwrite == "replace":
+            return name
+        if self._settings.overwrite == "refuse":
+            self._refuse_taken(name)
+            return name
+        folder, slash, last = name.rpartition("/")
+        for number in range(1, MOST_NAMES):
+            candidate = folder + slash + numbered(last, number)
+            if self._size(candidate) is None:
+                return candidate
+        raise NameTaken(f"{name} and {MOST_NAMES - 2} names after it are there already")
+
+    def _refuse_taken(self, name: str) -> None:
+        found = self._size(name)
+        if found is not None:
+            raise NameTaken(f"{name} is there already, {found:,} bytes")
+
+    def _size(self, name: str) -> int | None:
+        """Give a file's size; None: there is none, or the profile says that the server does not tell."""
+        try:
+            return self._folder.size(name)
+        except SizeUnknown:
+            if self._settings.verify == "size":
+                raise
+            return None
+
+    def _earlier_temps(self) -> Iterator[str]:
+        """Name what earlier tries may have left, the latest first."""
+        if self._settings.temp_name == "none":
+            return
+        first = max(1, self._sending.number - MOST_EARLIER)
+        for number in range(self._sending.number - 1, first - 1, -1):
+            yield self._temp(self._file.name, number)
+
+    def _temp(self, name: str, number: int) -> str:
+        dot = "." if self._settings.temp_name == "dot" else ""
+        return self._path(f"{dot}{name}.{self._sending.run_id}-{number}.part")
+
+    def _path(self, name: str) -> str:
+        folder = self._sending.folder
+        if not folder.strip("/"):
+            return f"/{name}" if folder else name
+        return f"{folder.rstrip('/')}/{name}"
+
+    def _receipt(self, name: str, remark: str) -> Receipt:
+        how = {"size": "size checked", "readback": "read back", "none": "unverified"}[self._settings.verify]
+        return Receipt(f"{name}, {self._file.size:,} bytes, {how}" + (f"; {remark}" if remark else ""))
+
+
+def numbered(name: str, number: int) -> str:
+    """Return "orders-2.csv.gz" for number 2, the name itself for 1."""
+    if number == 1:
+        return name
+    match = _ENDINGS.search(name)
+    end = match.start() if match else len(name)
+    return f"{name[:end]}-{number}{name[end:]}"
+
+
+_ENDINGS = re.compile(r"(?:\.(?:csv|txt|tsv))?(?:\.(?:gz|zst|zip))?$")
+
+
+def _silent(_total: int) -> None:
+    """Companions are too small to tell of."""
