@@ -20,8 +20,6 @@ FILE_KINDS = ("csv", "ftp")
 MOST_COUNTED = 100_000
 """Counting stops there: a page says "100,000 or more"."""
 
-DELETED = "profile deleted"
-
 OWED = """INSERT INTO file_items (route_id, event_id, ready_at, skipped)
     SELECT m.route_id, e.id, e.accepted_at + make_interval(mins => p.delay_minutes),
         CASE WHEN e.test_card THEN 'test card' END
@@ -59,8 +57,8 @@ LAST_DAY = sa.text(
 )
 
 CLOSE = sa.text(
-    """/* ledger: nobody waits for these any more */
-    UPDATE file_items f SET skipped = :reason FROM routes r
+    """/* ledger: nothing waits for a deleted profile */
+    UPDATE file_items f SET skipped = 'profile deleted' FROM routes r
     WHERE r.profile_id = :profile_id AND f.route_id = r.id AND f.run_id IS NULL AND f.skipped IS NULL"""
 )
 
@@ -90,9 +88,9 @@ def last_day(session: Session, route: Route, *, since: datetime) -> int:
     return int(session.scalar(LAST_DAY, values) or 0)
 
 
-def close(session: Session, profile: Profile, *, reason: str) -> None:
-    """Have nothing wait for a profile any more."""
-    session.execute(CLOSE, {"profile_id": profile.id, "reason": reason})
+def close(session: Session, profile: Profile) -> None:
+    """Have nothing wait for a deleted profile any more."""
+    session.execute(CLOSE, {"profile_id": profile.id})
 
 
 def _taken_by(kind: CustomerType) -> list[str]:

@@ -142,6 +142,12 @@ def release(session: Session, profile_id: int) -> None:
     replan(session, Run.profile_id == profile_id, Run.state == RunState.HELD)
 
 
+def end_all(session: Session, profile_id: int, *, reason: str) -> None:
+    """Cancel all that is open of a profile that goes. Its rows stay with their runs."""
+    _cancel_uploads(session, Upload.profile_id == profile_id, reason)
+    _cancel_runs(session, reason, Run.profile_id == profile_id, Run.state.in_(_BEFORE_THE_END))
+
+
 def replan(session: Session, *which: sa.ColumnElement[bool]) -> None:
     """Plan runs again: they keep their rows and take today's settings."""
     session.execute(
@@ -245,11 +251,15 @@ def _cancel_uploads(session: Session, which: sa.ColumnElement[bool], reason: str
 
 
 def _cancel_run(session: Session, run: Run, reason: str) -> None:
-    """Cancel a run. One being written loses its lease, and with it the right to finish."""
+    _cancel_runs(session, reason, Run.id == run.id)
+    session.refresh(run)
+
+
+def _cancel_runs(session: Session, reason: str, *which: sa.ColumnElement[bool]) -> None:
+    """Cancel runs. One being written loses its lease, and with it the right to finish."""
     session.execute(
         sa.update(Run)
-        .where(Run.id == run.id)
+        .where(*which)
         .values(state=RunState.CANCELLED.value, error=reason, lease_token=None, lease_until=None, leased_by=None)
         .execution_options(synchronize_session=False)
     )
-    session.refresh(run)
