@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from exporters.base import RecordExporter
 from exporters.errors import UnknownKind
 from exporters.registry import exporter_of, record_exporter
-from models import routing
+from models import ledger, routing, run_moves
 from models.base import utc_now
 from models.by_hand import cancel_where
 from models.delivery import Delivery
@@ -110,16 +110,21 @@ def find(session: Session, name: str) -> Profile | None:
 
 
 def delete(session: Session, profile: Profile, *, actor: str) -> int:
-    """End a profile. Open deliveries are cancelled in the actor's name, history stays, the name is free again.
+    """End a profile. What is open is cancelled in the actor's name, history and files stay, the name is free again.
 
-    Returns how many were cancelled. Raises Busy.
+    Returns how many deliveries were cancelled. Raises Busy.
     """
-    lock_alone(session)  # an intake that has read the routes already must not add a delivery behind our back
-    cancelled = cancel_where(
-        session, Delivery.profile_id == profile.id, reason=f"cancelled by {actor}: profile deleted"
-    )
+    reason = f"cancelled by {actor}: profile deleted"
+    # No FOR UPDATE, as in _target. The routes before their runs, as a claim takes them.
+    session.refresh(profile, with_for_update={"key_share": True})
     for route in profile.routes:
         route.enabled = False
+    session.flush()  # and with that they are locked
+    run_moves.end_all(session, profile.id, reason=reason)
+    ledger.close(session, profile)  # a million rows take seconds: not while the intake waits
+    lock_alone(session)  # an intake that has read the routes already must not add a delivery behind our back
+    ledger.close(session, profile)
+    cancelled = cancel_where(session, Delivery.profile_id == profile.id, reason=reason)
     profile.deleted_at = utc_now()
     profile.version += 1
     log.info("profile.deleted", extra={"profile_id": profile.id, "cancelled": cancelled, "actor": actor})
@@ -207,17 +212,30 @@ def _store(session: Session, given: _Given, target: Profile | None) -> Saved:
         target.interval_minutes,
         target.delay_minutes,
     )
+    is_rescheduled = _is_rescheduled(given, target)
     profile = _write(session, given, target)
+    if is_rescheduled:
+        profile.planned_until = utc_now()
     if target is not None:
         profile.version += 1
         session.flush()  # what follows is done by statements that read the rows
         routing.release_held(session, profile.id)
+        run_moves.release(session, profile.id)
     if retimed:
         routing.retime(session, profile)
     if goes_on:
         routing.backfill_later(session, profile.id, utc_now())
     session.flush()  # what the database refuses is told here, not at the caller's commit
     return Saved(profile, target is None, tuple(given.mappings.warnings))
+
+
+def _is_rescheduled(given: _Given, target: Profile | None) -> bool:
+    """Say whether the slots before this moment are not owed: an edit never calls up past ones, nor does an absence."""
+    head = given.head
+    if target is None or (head.enabled and not target.enabled):
+        return True
+    before = target.settings.get("schedule"), target.time_zone
+    return before != (getattr(given.settings.model, "schedule", None), head.time_zone)
 
 
 def _write(session: Session, given: _Given, target: Profile | None) -> Profile:
