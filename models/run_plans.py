@@ -121,7 +121,7 @@ def plan_runs(engine: sa.Engine, now: datetime, account_time_zone: str) -> int:
     return made
 
 
-def run_now(session: Session, profile: Profile, *, actor: str, account_time_zone: str = "UTC") -> list[int]:
+def run_now(session: Session, profile: Profile, *, actor: str, account_time_zone: str) -> list[int]:
     """Have a file made of all that is ready, for each route. Returns the runs; one that waits already is not doubled."""
     slot = next_manual(session, profile.id)
     values = {"profile_id": profile.id, "zone": profile.time_zone or account_time_zone, "slot": slot, "actor": actor}
