@@ -14,7 +14,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
 from exporters.base import Settings
-from exporters.fields import Group, Labels
+from exporters.fields import Group, Labels, Presets
 
 Preset = Literal["standard", "excel", "excel-semicolon", "tab"]
 Delimiter = Literal[",", ";", "\t", "|", "~", "^"]
@@ -63,6 +63,7 @@ class CsvSettings(Settings):
                 "tab": "Tab",
             }
         ),
+        Presets(PRESETS),
     ] = Field(default="excel", title="Preset", description="Fills the settings that are not given.")
     delimiter: Annotated[
         Delimiter,

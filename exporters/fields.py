@@ -38,6 +38,18 @@ class Group:
     title: str
 
 
+@dataclass(frozen=True)
+class Presets:
+    """What each choice of this setting fills in others, by attribute; a form does it at once."""
+
+    of: Mapping[str, Mapping[str, Any]]
+
+
+def presets(model: type[BaseModel], name: str) -> Mapping[str, Mapping[str, Any]]:
+    """Return what the choices of one field fill; nothing for most."""
+    return next((mark.of for mark in model.model_fields[name].metadata if isinstance(mark, Presets)), {})
+
+
 def labels(model: type[BaseModel], name: str) -> Mapping[str, str]:
     """Return the labels of one field's choices; a word that is missing is its own label."""
     return next((mark.of for mark in model.model_fields[name].metadata if isinstance(mark, Labels)), {})

@@ -6,11 +6,11 @@ from pydantic import ValidationError
 
 from exporters.base import Column
 from exporters.errors import ExporterError
-from exporters.registry import RECORDS, record_exporter
+from exporters.registry import KINDS, exporter_of
 from models.profile import Profile
 from models.secret_places import is_sealed
 
-LABELS = {exporter.kind: exporter.label for exporter in RECORDS}
+LABELS = {exporter.kind: exporter.label for exporter in KINDS}
 
 
 def target_of(profile: Profile) -> str:
@@ -18,7 +18,7 @@ def target_of(profile: Profile) -> str:
     settings = {key: value for key, value in profile.settings.items() if not is_sealed(value)}
     columns = [Column(name=row.export_name, static=row.static, secret=row.secret) for row in profile.mappings]
     try:
-        kind = record_exporter(profile.export_type)
+        kind = exporter_of(profile.export_type)
         return kind(kind.Settings.model_validate(settings), columns).target()
     except (ExporterError, ValidationError):
         return "settings cannot be used"

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from werkzeug.routing import Rule
 
-from exporters.registry import RECORDS
+from exporters.registry import KINDS
 from web.api import shapes
 from web.api.answers import answer
 from web.api.described import Description, describe, description_of
@@ -72,7 +72,7 @@ def _version() -> str:
 
 def _schemas(spec: APISpec) -> None:
     models = [one for one in vars(shapes).values() if _is_shape(one)]
-    settings = [exporter.Settings for exporter in RECORDS]
+    settings = [exporter.Settings for exporter in KINDS]
     _, found = models_json_schema(
         [(one, "validation") for one in (*models, *settings)], ref_template="#/components/schemas/{model}"
     )

@@ -93,6 +93,20 @@ class SecretSetting(PasswordField):
         return self.data or MISSING
 
 
+class SecretAreaSetting(TextAreaField):
+    """A secret of several lines, such as a private key: never shown; empty keeps the stored one."""
+
+    is_stored = False
+
+    def _value(self) -> str:
+        """Write nothing into the page, whatever was typed."""
+        return ""
+
+    def document(self) -> object:
+        """Give the new secret with plain line ends; left out to keep the stored one."""
+        return (self.data or "").replace("\r\n", "\n") or MISSING
+
+
 class ForgetTick(BooleanField):
     """Beside an optional secret: take the stored one away."""
 

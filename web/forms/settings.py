@@ -6,6 +6,7 @@ A field left empty is left out of the document, and the model's default holds.
 
 from __future__ import annotations
 
+import json
 import types
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
@@ -17,7 +18,7 @@ from pydantic.fields import FieldInfo
 from wtforms import Form, FormField, SelectField, widgets
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # the stubs lag behind 3.3
 
-from exporters.fields import Mark, marks, secret_names
+from exporters.fields import Mark, group, labels, marks, presets, secret_names
 from web.forms.setting_fields import (
     MISSING,
     AreaSetting,
@@ -26,6 +27,7 @@ from web.forms.setting_fields import (
     LinesSetting,
     NumberSetting,
     ScalarSetting,
+    SecretAreaSetting,
     SecretSetting,
     TextSetting,
     TickSetting,
@@ -52,9 +54,10 @@ class GroupSetting(FormField):  # type: ignore[type-arg]  # generic in the stubs
 
 
 class SettingsForm(Form):
-    """Base of all drawn forms. Fields bear the document's own keys."""
+    """Base of all drawn forms. Fields bear the document's own keys; groups name those under each heading."""
 
     model: ClassVar[type[BaseModel]]
+    groups: ClassVar[Mapping[str | None, list[str]]]
 
     def document(self) -> object:
         """Read the form back as a document."""
@@ -68,7 +71,7 @@ class SettingsForm(Form):
     def tell_stored(self, keys: Iterable[str]) -> None:
         """Say which secrets are stored; the form then offers to keep them or to take them away."""
         for key in keys:
-            if isinstance(field := self._fields.get(key), SecretSetting):
+            if isinstance(field := self._fields.get(key), SecretSetting | SecretAreaSetting):
                 field.is_stored = True
 
 
@@ -95,7 +98,14 @@ def settings_form(model: type[BaseModel]) -> type[SettingsForm]:
     for name in secret_names(model):
         if not model.model_fields[name].is_required():
             fields[FORGET + _key(name, model.model_fields[name])] = ForgetTick("Remove the stored one")
-    return type(f"{model.__name__}Form", (SettingsForm,), {"model": model, **fields})
+    return type(f"{model.__name__}Form", (SettingsForm,), {"model": model, "groups": _groups(model), **fields})
+
+
+def _groups(model: type[BaseModel]) -> dict[str | None, list[str]]:
+    found: dict[str | None, list[str]] = {}
+    for name, info in model.model_fields.items():
+        found.setdefault(group(model, name), []).append(_key(name, info))
+    return found
 
 
 def _key(name: str, info: FieldInfo) -> str:
@@ -112,11 +122,14 @@ def _draw(model: type[BaseModel], name: str, info: FieldInfo) -> Any:
     if inner is bool:
         return TickSetting(label, **common)
     if inner is SecretStr:
-        return SecretSetting(label, description=help_text, render_kw={"autocomplete": "new-password"})
+        return _secret(model, name, label, help_text)
     if choices := _choices(inner):
-        shown = [SelectChoice(word, word) for word in choices]
+        words = labels(model, name)
+        shown = [SelectChoice(word, words.get(word, word)) for word in choices]
         none = [] if info.is_required() or default is not None else [SelectChoice("", "")]
-        return ChoiceSetting(label, choices=[*none, *shown], validate_choice=False, **common)
+        return ChoiceSetting(
+            label, choices=[*none, *shown], validate_choice=False, render_kw=_fills(model, name), **common
+        )
     if inner in {int, float, Decimal}:
         return NumberSetting(label, widget=widgets.NumberInput(), render_kw=_limits(info, inner), **common)
     if get_origin(inner) in {list, tuple}:
@@ -126,6 +139,21 @@ def _draw(model: type[BaseModel], name: str, info: FieldInfo) -> Any:
     if inner is str:
         return TextSetting(label, render_kw={"data-wide": "1"} if _is_long(info) else None, **common)
     return ScalarSetting(label, **common)
+
+
+def _secret(model: type[BaseModel], name: str, label: str, help_text: str) -> Any:
+    if Mark.TEXT_AREA in marks(model, name):
+        return SecretAreaSetting(label, description=help_text, render_kw={"rows": 4, "autocomplete": "off"})
+    return SecretSetting(label, description=help_text, render_kw={"autocomplete": "new-password"})
+
+
+def _fills(model: type[BaseModel], name: str) -> dict[str, str] | None:
+    """Tell the page's script which fields a choice fills, by the document's keys."""
+    if not (filled := presets(model, name)):
+        return None
+    keys = {field: _key(field, info) for field, info in model.model_fields.items()}
+    by_key = {word: {keys[field]: value for field, value in values.items()} for word, values in filled.items()}
+    return {"data-presets": json.dumps(by_key)}
 
 
 def _group(models: list[type[BaseModel]], label: str, help_text: str) -> GroupSetting:

@@ -80,7 +80,8 @@ def read_settings(kind: type[Settings], given: object, *, profile: Profile | Non
     try:
         read.model = kind.model_validate(whole)
     except ValidationError as error:
-        read.faults += faults_of(error)
+        told = {fault.path for fault in read.faults}  # a secret that cannot be kept is not missing, too
+        read.faults += [fault for fault in faults_of(error) if fault.path not in told]
         blank: dict[str, Any] = {name: "" for name, spec in kind.model_fields.items() if spec.is_required()}
         read.model = kind.model_construct(**blank)
     return read

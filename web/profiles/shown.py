@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from exporters.errors import UnknownKind
-from exporters.registry import record_exporter
+from exporters.registry import exporter_of
 from models.mapping_rows import UnreadableMappings, read_rows
 from models.profile import Mapping, Profile
 from models.secret_places import is_sealed
@@ -40,7 +40,7 @@ def _pci_document(profile: Profile) -> dict[str, str] | None:
 def _settings(profile: Profile) -> dict[str, Any]:
     shown = {key: value for key, value in profile.settings.items() if not is_sealed(value)}
     try:
-        kind = record_exporter(profile.export_type).Settings
+        kind = exporter_of(profile.export_type).Settings
     except UnknownKind:
         return shown
     # in the order of the settings model: the database keeps keys in an order of its own
