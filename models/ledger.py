@@ -43,7 +43,7 @@ RETIME = sa.text(
 WAITING = sa.text(
     f"""/* ledger: how many rows wait, by route */
     SELECT r.id, (SELECT count(*) FROM (SELECT FROM file_items f WHERE f.route_id = r.id AND f.run_id IS NULL
-        AND f.skipped IS NULL LIMIT {MOST_COUNTED}) AS some) AS rows
+        AND f.skipped IS NULL LIMIT {MOST_COUNTED}) AS counted) AS rows
     FROM routes r WHERE r.profile_id = :profile_id ORDER BY r.id"""  # noqa: S608 -- a constant of ours
 )
 
@@ -53,7 +53,7 @@ LAST_DAY = sa.text(
     SELECT count(*) FROM (SELECT FROM events e WHERE e.occurred_at >= :since AND e.routed_at IS NOT NULL
         AND NOT e.history_only AND e.refusal IS NULL AND NOT e.test_card AND e.customer_type = ANY(:customer_types)
         AND (CAST(:campaign AS text) IS NULL OR e.campaign_id = :campaign)
-        AND (CAST(:product AS text) IS NULL OR :product = ANY(e.product_ids)) LIMIT {MOST_COUNTED}) AS some"""  # noqa: S608 -- a constant of ours
+        AND (CAST(:product AS text) IS NULL OR :product = ANY(e.product_ids)) LIMIT {MOST_COUNTED}) AS counted"""  # noqa: S608 -- a constant of ours
 )
 
 CLOSE = sa.text(
