@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from models.profile import Profile
-from models.rules.schedule import Slot, parse
+from models.rules.schedule import DEFAULT, Slot, parse
 from models.run import MANUAL
 
 log = logging.getLogger(__name__)
@@ -37,13 +37,13 @@ MOVE_ON_AFTER = timedelta(hours=1)
 """A yearly schedule must not be read back to last year at every tick."""
 
 CANDIDATES = sa.text(
-    """/* planning: file profiles that may make files */
-    SELECT p.id, p.settings ->> 'schedule' AS schedule, p.settings ->> 'catchUp' AS catch_up, p.time_zone,
+    f"""/* planning: file profiles that may make files */
+    SELECT p.id, coalesce(p.settings ->> 'schedule', '{DEFAULT}') AS schedule, p.settings ->> 'catchUp' AS catch_up, p.time_zone,
         p.planned_until, p.updated_at
     FROM profiles p JOIN gates g ON g.profile_id = p.id
     WHERE p.export_type IN ('csv', 'ftp') AND p.enabled AND NOT p.paused AND p.deleted_at IS NULL
       AND g.fault IS DISTINCT FROM 'making' AND (CAST(:id AS bigint) IS NULL OR p.id = :id)
-    ORDER BY p.id"""
+    ORDER BY p.id"""  # noqa: S608 -- a constant of ours
 )
 
 # Whoever saves the profile at this moment wins: the next tick plans by what he saved.
@@ -137,7 +137,7 @@ def next_manual(session: Session, profile_id: int) -> str:
 
 def next_runs(profile: Profile, now: datetime, account_time_zone: str, count: int = 5) -> list[Slot]:
     """Give the next times a profile makes its files; none if a person starts them. Raises BadSchedule."""
-    schedule = _parsed(str(profile.settings.get("schedule", "")))
+    schedule = _parsed(str(profile.settings.get("schedule", DEFAULT)))
     return schedule.coming(ZoneInfo(profile.time_zone or account_time_zone), now, count)
 
 
@@ -162,7 +162,7 @@ def _last_owed(profile: sa.Row[Any], now: datetime, account_time_zone: str) -> S
     since = max(now - CHECKED, profile.updated_at)
     try:
         zone = ZoneInfo(profile.time_zone or account_time_zone)
-        slots = _parsed(profile.schedule or "").slots(zone, after=since, until=now - IN_TIME, most=1)
+        slots = _parsed(profile.schedule).slots(zone, after=since, until=now - IN_TIME, most=1)
     except (ZoneInfoNotFoundError, ValueError):  # every tick says so
         return None
     return slots[0] if slots else None
@@ -188,7 +188,7 @@ def _plan_one(engine: sa.Engine, profile_id: int, now: datetime, account_time_zo
 
 def _slots(profile: sa.Row[Any], now: datetime, account_time_zone: str) -> list[Slot]:
     zone = ZoneInfo(profile.time_zone or account_time_zone)
-    return _parsed(profile.schedule or "").slots(zone, after=profile.planned_until, until=now, most=MOST_CAUGHT_UP)
+    return _parsed(profile.schedule).slots(zone, after=profile.planned_until, until=now, most=MOST_CAUGHT_UP)
 
 
 def _due(slots: Sequence[Slot], catch_up: str, now: datetime) -> list[_Due]:

@@ -15,6 +15,7 @@ from models.rules.cron import BadCron, Days
 from models.rules.cron import parse as parse_cron
 from models.rules.local_time import instant
 
+DEFAULT = "daily 06:00"
 MOST_TIMES = 24
 HOURS = (1, 2, 3, 4, 6, 8, 12)
 WAYS = (
