@@ -28,6 +28,7 @@ demo: $(RUN_READY) ## send sample orders into the running Waybill and watch them
 
 test: $(CHECK_READY) ## run every test
 	@sh tests/install_chromium.sh
+	@sh tests/install_servers.sh
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 check: $(CHECK_READY) ## format, lint, types, import rules; under 20 seconds
