@@ -79,6 +79,8 @@ class Attempt(Base):
     __table_args__ = (
         sa.CheckConstraint("outcome IN ('delivered', 'failed', 'unknown')", name="outcome_known"),
         sa.Index("ix_attempts_delivery_id", "delivery_id", "started_at"),
+        # Failed tries only: they are few, and nobody looks for a 200.
+        sa.Index("ix_attempts_status", "status", "delivery_id", postgresql_where=sa.text("status >= 300")),
         {"postgresql_partition_by": "RANGE (started_at)"},
     )
     started_at: Mapped[datetime] = mapped_column(primary_key=True)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from models import backfill, replay
-from models.job import Job
+from models.job import GOING, Job
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ def run_one_batch(engine: sa.Engine) -> bool:
     with Session(engine) as session, session.begin():
         job = session.scalars(
             sa.select(Job)
-            .where(Job.state.in_(("waiting", "running")))
+            .where(Job.state.in_(GOING), Job.next_at <= sa.func.now())
             .order_by(Job.id)
             .limit(1)
             .with_for_update(skip_locked=True)

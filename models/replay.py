@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,10 +14,14 @@ from models.by_hand import MAY_BE_SENT_AGAIN, send_again
 from models.delivery import Delivery
 from models.event import Event
 from models.gates import shown_state
-from models.job import Job
+from models.job import GOING, Job, JobState
 from models.profile import Gate, Profile
 
 BATCH = 1_000
+BREATH = timedelta(seconds=2)
+"""A job with a pace is looked at by the tick so often: a batch is what it owes for this time, and no time before counts."""
+
+MOST_PER_SECOND = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,12 +77,15 @@ def count(session: Session, filters: Filters) -> int:
     return session.scalar(_joined(sa.select(sa.func.count())).where(*_matching(filters))) or 0
 
 
-def start(session: Session, filters: Filters, *, actor: str, matched: int) -> Job:
-    """Write a replay down as a job; the worker does it in batches. The caller commits and rings."""
+def start(session: Session, filters: Filters, *, actor: str, matched: int, per_second: float | None = None) -> Job:
+    """Write a replay down as a job; the worker does it in batches. The caller commits and rings.
+
+    per_second: how many are made due in a second, over the job's whole time; None: all as fast as it goes.
+    """
     last = session.scalar(sa.select(sa.func.coalesce(sa.func.max(Delivery.id), 0)))
     job = Job(
         kind="replay",
-        arguments={"filters": filters.document(), "up_to": last},
+        arguments={"filters": filters.document(), "up_to": last, "per_second": per_second},
         total=matched,
         created_by=actor,
     )
@@ -87,18 +95,59 @@ def start(session: Session, filters: Filters, *, actor: str, matched: int) -> Jo
 
 
 def run_batch(session: Session, job: Job) -> bool:
-    """Make the next BATCH deliveries of a replay due now. Returns whether there may be more."""
+    """Make the next deliveries of a replay due now. Returns whether there may be more.
+
+    With a pace a batch is what is owed since the last one, and the job rests until the next is.
+    """
+    pace = job.arguments.get("per_second")
+    most, rest = _share(None if pace is None else float(pace))  # JSON comes with exact decimals
     filters = Filters.read(job.arguments["filters"])
     ids = session.scalars(
         _joined(sa.select(Delivery.id))
         .where(*_matching(filters), Delivery.id > job.after_id, Delivery.id <= job.arguments["up_to"])
         .order_by(Delivery.id)
-        .limit(BATCH)
+        .limit(most)
     ).all()
     if ids:
         job.done += send_again(session, ids)
         job.after_id = ids[-1]
-    return len(ids) == BATCH
+        job.next_at = sa.func.greatest(Job.next_at, sa.func.now() - BREATH) + rest * len(ids)
+    return len(ids) == most
+
+
+def pause(job: Job) -> None:
+    """Let a replay rest. Raises NotPossible."""
+    _move(job, JobState.PAUSED, *GOING)
+
+
+def go_on(job: Job) -> None:
+    """Let a paused replay go on where it was. Raises NotPossible."""
+    _move(job, JobState.RUNNING, JobState.PAUSED)
+    job.next_at = sa.func.now()
+
+
+def stop(job: Job) -> None:
+    """End a replay for good; what it has made due stays due. Raises NotPossible."""
+    _move(job, JobState.STOPPED, *GOING, JobState.PAUSED)
+    job.finished_at = sa.func.now()
+
+
+class NotPossible(Exception):
+    """The job is not in a state for that; says in which it is."""
+
+
+def _move(job: Job, state: JobState, *since: JobState) -> None:
+    """Change the state of a job whose row the caller has locked."""
+    if job.kind != "replay" or job.state not in since:
+        raise NotPossible(f"The job is {job.state}.")
+    job.state = state.value
+
+
+def _share(per_second: float | None) -> tuple[int, timedelta]:
+    """Say how many make a batch, and how long the job rests for each."""
+    if per_second is None:
+        return BATCH, timedelta(0)
+    return min(BATCH, max(1, math.ceil(per_second * BREATH.total_seconds()))), timedelta(seconds=1 / per_second)
 
 
 def _joined(select: sa.Select[Any]) -> sa.Select[Any]:

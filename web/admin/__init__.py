@@ -20,6 +20,8 @@ from web.admin.preview import Preview
 from web.admin.profile import ProfilePage
 from web.admin.profiles import Profiles
 from web.admin.records import Campaigns, Products
+from web.admin.replays import Replays
+from web.admin.runs import Runs
 from web.admin.shown import init_filters
 from web.admin.users import Users
 from web.guard import may
@@ -39,6 +41,8 @@ def init_admin(app: Flask) -> None:
         Preview(name="Preview", endpoint="preview"),
         Draft(name="Draft", endpoint="draft"),
         Deliveries(name="Deliveries", endpoint="deliveries"),
+        Runs(name="Files", endpoint="runs"),
+        Replays(name="Replays", endpoint="replays"),
         Customers(name="Customers", endpoint="customers"),
         Campaigns(Campaign, name="Campaigns", endpoint="campaigns"),
         Products(Product, name="Products", endpoint="products"),

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
 from flask import abort, request
+
+from web import installed
 
 BIGGEST = 2**63 - 1
 
@@ -16,6 +21,16 @@ def number(name: str) -> int | None:
     """Give a positive whole number of the query string that fits a bigint; None for anything else."""
     given = text(name)
     return int(given) if given.isascii() and given.isdecimal() and int(given) <= BIGGEST else None
+
+
+def moment(name: str) -> datetime | None:
+    """Give a time of the query string, in the account's zone unless it says another; None for anything else."""
+    try:
+        given = datetime.fromisoformat(text(name))
+        zone = ZoneInfo(installed.config().account_time_zone)
+        return (given if given.tzinfo else given.replace(tzinfo=zone)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def row_id(given: int) -> int:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from flask import abort, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
+from sqlalchemy.orm import Session
 
 from models.account import Role
 from models.base import db
@@ -31,8 +33,10 @@ STATES = {
     "cancelled": "cancelled",
 }
 FAILING = "failing"
+FILTERS = ("profile", "state", "customer", "order", "event", "status", "since", "until")
 OPEN = frozenset({"pending", "leased", "held"})
 MOST_ATTEMPTS = 100
+SLACK = timedelta(minutes=10)
 
 
 class Deliveries(Page):
@@ -40,7 +44,7 @@ class Deliveries(Page):
 
     @expose("/")
     def index(self) -> str:
-        """List deliveries by profile, state, customer and event; pages are cut by id, never counted."""
+        """List deliveries by what was asked for; pages are cut by id, never counted."""
         before = asked.number("before")
         rows = db.session.execute(_filtered(before).limit(PAGE_SIZE + 1)).all()
         return str(
@@ -51,7 +55,8 @@ class Deliveries(Page):
                 is_newest=before is None,
                 profiles=db.session.execute(_profiles()).all(),
                 states={FAILING: "failing: tried, not delivered yet", **STATES},
-                asked={name: asked.text(name) for name in ("profile", "state", "customer", "event")},
+                asked={name: asked.text(name) for name in FILTERS},
+                again=_as_replay(),
             )
         )
 
@@ -153,9 +158,61 @@ def _filtered(before: int | None) -> sa.Select[Any]:
         statement = statement.where(shown_state == state)
     if customer := asked.text("customer"):
         statement = statement.where(Event.customer_id == customer)
+    if order := asked.text("order"):
+        statement = statement.where(Event.order_key == order)
     if event := asked.text("event"):
         statement = statement.where(Event.event_key == event)
+    if (status := asked.number("status")) is not None:
+        statement = statement.where(Delivery.id.in_(_failed_with(status)))
+    for name, is_first in (("since", True), ("until", False)):
+        if (moment := asked.moment(name)) is not None:
+            statement = statement.where(*_made(moment, is_first=is_first))
     return statement.order_by(Delivery.id.desc())
+
+
+def _failed_with(status: int) -> sa.Select[Any]:
+    """Find the deliveries of which a try was answered so; the index holds refusals only."""
+    is_refusal = Attempt.status >= sa.literal_column("300")
+    return sa.select(Attempt.delivery_id).where(is_refusal, Attempt.status == min(status, 999))
+
+
+def _made(moment: datetime, *, is_first: bool) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+    """Cut by the time of making. Ids grow with it, but for transactions side by side: the key narrows, the time cuts."""
+    if is_first:
+        return Delivery.id >= id_at(db.session(), moment - SLACK), Delivery.created_at >= moment
+    return Delivery.id < id_at(db.session(), moment + SLACK), Delivery.created_at < moment
+
+
+def id_at(session: Session, moment: datetime) -> int:
+    """Find about the first delivery that was made at this time, by halving: there is no index for it."""
+    low, high = 1, (session.scalar(sa.select(sa.func.max(Delivery.id))) or 0) + 1
+    while low < high:
+        middle = (low + high) // 2
+        row = session.execute(
+            sa.select(Delivery.id, Delivery.created_at).where(Delivery.id >= middle).order_by(Delivery.id).limit(1)
+        ).one_or_none()
+        if row is None or row.created_at >= moment:
+            high = middle
+        else:
+            low = row.id + 1
+    return low
+
+
+def _as_replay() -> dict[str, str]:
+    """Say the filters in the words of a replay's form."""
+    name = None
+    if (number := asked.number("profile")) is not None:
+        name = db.session.scalar(sa.select(Profile.name).where(Profile.id == number, Profile.deleted_at.is_(None)))
+    state = asked.text("state")
+    given = {
+        "profile": name or "",
+        "state": state if state in STATES else "",
+        "customer": asked.text("customer"),
+        "event": asked.text("event"),
+        "since": asked.text("since"),
+        "until": asked.text("until"),
+    }
+    return {key: text for key, text in given.items() if text}
 
 
 def _profiles() -> sa.Select[Any]:

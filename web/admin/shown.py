@@ -6,10 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 from flask import Flask, current_app
 
 from models.base import utc_now
 from models.rules.customer_types import CustomerType
+from web.documents import write_yaml
 
 COLOURS = {
     "delivered": "success",
@@ -19,7 +21,14 @@ COLOURS = {
     "skipped": "secondary",
     "cancelled": "dark",
     "failed": "danger",
+    "running": "primary",
+    "paused": "warning",
+    "done": "success",
     "unknown": "warning",
+    "planned": "info",
+    "claimed": "primary",
+    "written": "success",
+    "empty": "secondary",
 }
 
 
@@ -29,7 +38,16 @@ LABELS = {kind.value: kind.label for kind in CustomerType}
 def init_filters(app: Flask) -> None:
     """Make these words of the templates."""
     app.jinja_env.filters.update(
-        when=when, ago=ago, state_colour=state_colour, type_label=type_label, headers=header_lines
+        when=when,
+        ago=ago,
+        state_colour=state_colour,
+        type_label=type_label,
+        headers=header_lines,
+        amount=amount,
+        size=size,
+        took=took,
+        value=value,
+        as_yaml=write_yaml,
     )
     app.jinja_env.globals["every"] = every
 
@@ -54,6 +72,39 @@ def span(length: timedelta) -> str:
         if seconds >= unit:
             return f"{seconds // unit} {name}"
     return f"{seconds} s"
+
+
+def amount(count: int) -> str:
+    """Write a number with its thousands apart: 1,048,575."""
+    return f"{count:,}"
+
+
+def size(count: int) -> str:
+    """Write a number of bytes: 812 bytes, 9.1 kB, 116.2 MB."""
+    for unit, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+        if count >= unit:
+            return f"{count / unit:.1f} {name}"
+    return "1 byte" if count == 1 else f"{count} bytes"
+
+
+def took(milliseconds: int) -> str:
+    """Write a short time: 41 ms, 3.2 s, 4 min 10 s."""
+    if milliseconds < 1000:
+        return f"{milliseconds} ms"
+    if milliseconds < 60_000:
+        return f"{milliseconds / 1000:.1f} s"
+    return f"{milliseconds // 60_000} min {milliseconds % 60_000 // 1000} s"
+
+
+def value(given: Any) -> str:
+    """Write a setting's value as people read it; a tab is seen, and lists are JSON."""
+    if given is None:
+        return "none"
+    if isinstance(given, bool):
+        return "yes" if given else "no"
+    if isinstance(given, dict | list):
+        return msgspec.json.encode(given).decode()
+    return str(given).replace("\t", "TAB")
 
 
 def every(interval: int, delay: int) -> str:

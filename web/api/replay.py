@@ -34,26 +34,36 @@ TIMES = ("from", "to")
     "Send deliveries again.",
     body=shapes.Replay,
     answers={202: shapes.Replaying},
-    note="The key of each delivery stays the same, so a receiver can tell a repeat. Orders of a test card never go.",
+    note="perSecond sets a pace. The key of each delivery stays the same, so a receiver can tell a repeat. Orders of a test card never go.",
 )
 def replay_deliveries() -> Response:
     """Write the replay down as a job, or count what it would do."""
     body = read_object()
     is_dry = body.pop("dryRun", False)
+    per_second = body.pop("perSecond", None)
     filters, faults = read_filters(body, ZoneInfo(installed.config().account_time_zone))
     if not isinstance(is_dry, bool | None):
         faults.append(Fault("dryRun", "Give true or false."))
+    if not is_pace(per_second):
+        faults.append(Fault("perSecond", f"Give a number from 0.1 to {replay.MOST_PER_SECOND}, or null for no limit."))
     if faults:
         raise Refusal(422, "The filters are refused; see the details.", faults)
     matched = replay.count(db.session(), filters)
     if is_dry:
         return answer({"job": None, "matched": matched}, 202)
-    job = replay.start(db.session(), filters, actor=actor(), matched=matched)
+    job = replay.start(db.session(), filters, actor=actor(), matched=matched, per_second=per_second)
     job_id = job.id
     audit.note(Act.REPLAYED, f"job {job_id}", actor=actor(), text=f"{matched} deliveries", after=body)
     db.session.commit()
     installed.ring()
     return answer({"job": str(job_id), "matched": matched}, 202)
+
+
+def is_pace(given: object) -> bool:
+    """Say whether this can be a replay's pace."""
+    if given is None:
+        return True
+    return isinstance(given, int | float) and not isinstance(given, bool) and 0.1 <= given <= replay.MOST_PER_SECOND
 
 
 def read_filters(given: Mapping[str, Any], zone: ZoneInfo) -> tuple[replay.Filters, list[Fault]]:

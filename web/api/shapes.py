@@ -11,6 +11,7 @@ from pydantic.alias_generators import to_camel
 
 State = Literal["pending", "leased", "held", "delivered", "skipped", "cancelled"]
 RunState = Literal["planned", "claimed", "written", "empty", "held", "cancelled"]
+JobState = Literal["waiting", "running", "paused", "stopped", "done", "failed"]
 UploadState = Literal["pending", "leased", "held", "delivered", "cancelled"]
 Header = tuple[str, str]
 
@@ -132,6 +133,7 @@ class Replay(Shape):
     from_: str | None = Field(None, alias="from", description="Events accepted at or after this time.")
     to: str | None = Field(None, description="Events accepted before this time.")
     dry_run: bool = False
+    per_second: float | None = Field(None, description="How many are made due in a second; null: no limit.")
 
 
 class Replaying(Shape):
@@ -140,7 +142,7 @@ class Replaying(Shape):
 
 
 class Job(Shape):
-    state: Literal["waiting", "running", "done", "failed"]
+    state: JobState
     done: int
     total: int
     error: str | None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from zoneinfo import ZoneInfo
 
@@ -11,7 +10,7 @@ from flask.cli import AppGroup
 
 from models import replay
 from models.base import db
-from models.job import Job
+from models.job import ENDED, Job, JobState
 from web import audit, installed
 from web.api.queries import STATES
 from web.api.replay import read_filters
@@ -30,6 +29,7 @@ LOOK_EVERY_SECONDS = 0.5
 @click.option("--event-id", help="Only of this event.")
 @click.option("--from", "since", help="Only of events accepted at or after this time.")
 @click.option("--to", "until", help="Only of events accepted before this time.")
+@click.option("--per-second", type=click.FloatRange(0.1, replay.MOST_PER_SECOND), help="At most so many in a second.")
 @click.option("--dry-run", is_flag=True, help="Count, and change nothing.")
 def replay_deliveries(
     profile: str | None,
@@ -38,6 +38,7 @@ def replay_deliveries(
     event_id: str | None,
     since: str | None,
     until: str | None,
+    per_second: float | None,
     *,
     dry_run: bool,
 ) -> None:
@@ -57,7 +58,7 @@ def replay_deliveries(
     if dry_run or not matched:
         click.echo(f"{matched} deliveries match.")
         return
-    job_id = replay.start(db.session(), filters, actor=ACTOR, matched=matched).id
+    job_id = replay.start(db.session(), filters, actor=ACTOR, matched=matched, per_second=per_second).id
     audit.note(Act.REPLAYED, f"job {job_id}", actor=ACTOR, text=f"{matched} deliveries")
     db.session.commit()
     installed.ring()
@@ -72,8 +73,11 @@ def _wait(job_id: int, total: int) -> None:
             state, done, error = job.state, job.done, job.error
             db.session.rollback()
             progress.update(task, completed=done)
-            if state in {"done", "failed"}:
+            if state in ENDED:
                 break
             time.sleep(LOOK_EVERY_SECONDS)
-    click.echo(f"{done} deliveries are due again." if state == "done" else f"The job failed: {error}")
-    sys.exit(0 if state == "done" else 1)
+    if state == JobState.FAILED:
+        raise click.ClickException(f"The job failed: {error}")
+    click.echo(f"{done} deliveries are due again.")
+    if state == JobState.STOPPED:
+        raise click.ClickException("Somebody stopped the job before its end.")

@@ -204,3 +204,75 @@ def test_sending_again_by_hand_follows_the_same_rule(engine: sa.Engine):
     with Session(engine) as session, session.begin():
         assert by_hand.send_again(session, [row.id for row in deliveries(engine)]) == 5
     assert forced(engine) == ["pending", "held", "delivered", "skipped", "cancelled"]
+
+
+class TestPace:
+    """A replay with a pace hands out what it owes for two seconds, and rests; a person may pause and stop it."""
+
+    @pytest.fixture
+    def job_id(self, engine: sa.Engine) -> int:
+        add_profile(engine)
+        accept_events(engine, *[event_document(unique("e")) for _ in range(5)])
+        with Session(engine) as session, session.begin():
+            return replay.start(session, Filters(), actor="Olga", matched=5, per_second=1).id
+
+    def move(self, engine: sa.Engine, job_id: int, how: Any) -> None:
+        with Session(engine) as session, session.begin():
+            how(session.get_one(Job, job_id, with_for_update=True))
+
+    def state(self, engine: sa.Engine, job_id: int) -> tuple[str, int]:
+        with Session(engine) as session:
+            job = session.get_one(Job, job_id)
+            return job.state, job.done
+
+    def skip_the_rest(self, engine: sa.Engine) -> None:
+        with engine.begin() as connection:
+            connection.execute(sa.text("UPDATE jobs SET next_at = now()"))
+
+    def test_it_rests_after_each_batch(self, engine: sa.Engine, job_id: int) -> None:
+        assert jobs.run_one_batch(engine)
+        assert self.state(engine, job_id) == ("running", 2)
+        assert not jobs.run_one_batch(engine)
+        with Session(engine) as session:
+            rest = session.get_one(Job, job_id).next_at - utc_now()
+        assert timedelta(0) < rest < timedelta(seconds=3)
+        self.skip_the_rest(engine)
+        assert jobs.run_one_batch(engine)
+        self.skip_the_rest(engine)
+        assert jobs.run_one_batch(engine)
+        assert self.state(engine, job_id) == ("done", 5)
+
+    def test_a_resting_job_lets_others_pass(self, engine: sa.Engine, job_id: int) -> None:
+        assert jobs.run_one_batch(engine)
+        with Session(engine) as session, session.begin():
+            other = replay.start(session, Filters(), actor="Olga", matched=5).id
+        assert jobs.run_one_batch(engine)
+        assert self.state(engine, other) == ("done", 5)
+
+    def test_it_may_be_slower_than_one_a_second(self, engine: sa.Engine, job_id: int) -> None:
+        with Session(engine) as session, session.begin():
+            replay.stop(session.get_one(Job, job_id))
+            slow = replay.start(session, Filters(), actor="Olga", matched=5, per_second=0.25).id
+        assert jobs.run_one_batch(engine)
+        assert self.state(engine, slow) == ("running", 1)
+        assert not jobs.run_one_batch(engine)
+
+    def test_paused_it_does_nothing_until_it_goes_on(self, engine: sa.Engine, job_id: int) -> None:
+        assert jobs.run_one_batch(engine)
+        self.skip_the_rest(engine)
+        self.move(engine, job_id, replay.pause)
+        assert not jobs.run_one_batch(engine)
+        assert self.state(engine, job_id) == ("paused", 2)
+        self.move(engine, job_id, replay.go_on)
+        assert jobs.run_one_batch(engine)
+        assert self.state(engine, job_id) == ("running", 4)
+
+    def test_stopped_it_is_over(self, engine: sa.Engine, job_id: int) -> None:
+        assert jobs.run_one_batch(engine)
+        self.move(engine, job_id, replay.stop)
+        self.skip_the_rest(engine)
+        assert not jobs.run_one_batch(engine)
+        assert self.state(engine, job_id) == ("stopped", 2)
+        for how in (replay.pause, replay.go_on, replay.stop):
+            with pytest.raises(replay.NotPossible, match="stopped"):
+                self.move(engine, job_id, how)

@@ -27,6 +27,7 @@ def admin_rules(app: Flask) -> list[tuple[str, set[str]]]:
     for rule in app.url_map.iter_rules():
         if rule.rule.startswith("/admin") and rule.endpoint != "admin.static":
             path = re.sub(r"<int:\w+>", "1", rule.rule)
+            path = re.sub(r"<any\((\w+).*?\):\w+>", r"\1", path)
             found.append((re.sub(r"<(\w+:)?\w+>", "campaigns", path), set(rule.methods or ())))
     return found
 

@@ -1,4 +1,4 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -10,6 +10,7 @@ from models.delivery import Attempt, Delivery
 from models.event import Event
 from models.intake import accept
 from models.profile import Profile
+from web.admin.deliveries import id_at
 from web.profile_documents import save
 
 from .conftest import Browser
@@ -181,3 +182,83 @@ def test_a_refusal_is_a_page_with_a_way_back(vera: Browser) -> None:
     page = vera.get("/admin/users/", status=403)
     assert "Your role does not allow this" in page
     assert 'href="/admin/"' in page
+
+
+def test_a_delivery_is_found_by_everything_people_know_of_it(app: Flask, vera: Browser, delivery: int) -> None:
+    link = f"/admin/deliveries/{delivery}"
+    for found in ("status=503", "since=2026-01-01T00:00", "until=2126-01-01T00:00", "state=pending"):
+        assert link in vera.get(f"/admin/deliveries/?{found}"), found
+    for other in ("status=404", "status=200", "since=2126-01-01T00:00", "until=2026-01-01T00:00", "order=none"):
+        assert link not in vera.get(f"/admin/deliveries/?{other}"), other
+    for odd in ("status=abc", "since=yesterday", "until=0001-01-01T00:00-23:00", "order=%00", "status=99999999999999"):
+        vera.get(f"/admin/deliveries/?{odd}")
+    page = vera.client.get("/admin/deliveries/", query_string={"order": CANARY})
+    assert link in page.text
+
+
+def test_ids_are_found_by_time(app: Flask, delivery: int) -> None:
+    with app.app_context():
+        made = db.session.get_one(Delivery, delivery).created_at
+        assert id_at(db.session(), made) <= delivery
+        assert id_at(db.session(), made + timedelta(microseconds=1)) == delivery + 1
+        assert id_at(db.session(), made - timedelta(days=1)) <= delivery
+
+
+class TestReplays:
+    """A range is sent again as a job: counted, then started, watched, paused, stopped."""
+
+    def start(self, olga: Browser, name: str) -> str:
+        olga.get("/admin/replays/new")
+        page = olga.post("/admin/replays/new", {"profile": name, "per_second": "1"}).text
+        assert "1 delivery matches" in page
+        answer = olga.post("/admin/replays/new", {"profile": name, "per_second": "1", "seen": "1"})
+        assert answer.status_code == 302, answer.text
+        return str(answer.location)
+
+    def test_it_is_counted_before_and_watched_after(self, olga: Browser, delivery: int) -> None:
+        page = olga.get(self.start(olga, CANARY.replace("/", "")))
+        assert "waiting" in page
+        assert "at 1 a second" in page
+        assert 'data-renew="2"' in page
+        assert "0 of 1" in olga.get("/admin/replays/")
+
+    def test_it_is_paused_goes_on_and_is_stopped(self, olga: Browser, delivery: int) -> None:
+        path = self.start(olga, CANARY.replace("/", ""))
+        olga.get(path)
+        for move, said in (("pause", "rests"), ("resume", "goes on"), ("stop", "stopped"), ("pause", "is stopped")):
+            olga.post(f"{path}/{move}")
+            assert said in olga.get(path), move
+        assert 'data-renew=""' in olga.get(path)
+
+    @pytest.mark.parametrize(
+        ("given", "said"),
+        [
+            ({"profile": "nobody's"}, "Not a valid choice"),
+            ({"since": "yesterday"}, "Not a valid datetime"),
+            ({"per_second": "0"}, "between"),
+            ({"per_second": "many"}, "Not a valid float"),
+            ({"customer": "\x00"}, "no whole characters"),
+            ({"state": "gone"}, "Not a valid choice"),
+        ],
+    )
+    def test_what_cannot_be_is_told_at_its_field(self, olga: Browser, given: dict[str, str], said: str) -> None:
+        olga.get("/admin/replays/new")
+        assert said in olga.post("/admin/replays/new", given).text
+
+    def test_nothing_to_send_is_said(self, olga: Browser, delivery: int) -> None:
+        olga.get("/admin/replays/new")
+        assert "No delivery matches" in olga.post("/admin/replays/new", {"customer": "nobody"}).text
+
+    def test_the_filters_of_the_list_come_along(self, olga: Browser, delivery: int) -> None:
+        page = olga.get("/admin/deliveries/?state=pending&since=2026-01-01T00:00")
+        assert "/admin/replays/new?state=pending&amp;since=2026-01-01T00:00" in page
+        assert 'value="2026-01-01T00:00"' in olga.get("/admin/replays/new?state=pending&since=2026-01-01T00:00")
+
+    def test_a_viewer_may_look_only(self, vera: Browser, olga: Browser, delivery: int) -> None:
+        path = self.start(olga, CANARY.replace("/", ""))
+        vera.get(path)
+        vera.get("/admin/replays/new", status=403)
+        assert vera.post(f"{path}/stop").status_code == 403
+
+    def test_there_is_no_page_for_other_jobs(self, olga: Browser) -> None:
+        olga.get("/admin/replays/99999999", status=404)

@@ -184,12 +184,27 @@ def test_replay_counts_then_does_it(pia: Program, owed: dict[str, Any], session:
         ({"to": 5}, "to"),
         ({"from": "9999-12-31T23:59:59-23:59"}, "from"),
         ({"dryRun": "yes"}, "dryRun"),
+        ({"perSecond": 0}, "perSecond"),
+        ({"perSecond": "5"}, "perSecond"),
+        ({"perSecond": True}, "perSecond"),
+        ({"perSecond": 10_001}, "perSecond"),
     ],
 )
 def test_a_replay_that_cannot_be_is_refused(pia: Program, body: dict[str, Any], path: str) -> None:
     answer = pia.post("/deliveries/replay", body)
     assert answer.status_code == 422, answer.text
     assert [detail["path"] for detail in answer.json["details"]] == [path]
+
+
+def test_a_replay_is_paused_goes_on_and_is_stopped(pia: Program, owed: dict[str, Any]) -> None:
+    started = pia.post("/deliveries/replay", {"profile": owed["name"], "perSecond": 0.5}).json["job"]
+    assert pia.post(f"/jobs/{started}/pause").json["state"] == "paused"
+    assert pia.post(f"/jobs/{started}/pause").status_code == 409
+    assert pia.post(f"/jobs/{started}/resume").json["state"] == "running"
+    assert pia.post(f"/jobs/{started}/stop").json["state"] == "stopped"
+    assert pia.post(f"/jobs/{started}/resume").status_code == 409
+    assert pia.post(f"/jobs/{started}/explode").status_code == 404
+    assert pia.post("/jobs/99999999/stop").status_code == 404
 
 
 class TestHistory:
