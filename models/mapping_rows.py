@@ -17,7 +17,7 @@ class UnreadableMappings(Exception):
 
 def read_rows(rows: Sequence[Mapping]) -> tuple[rules.FieldMapping, ...]:
     """Read stored mappings. Raises UnreadableMappings with the first fault."""
-    reading = rules.read([_document(row) for row in rows], keeps_secrets=True)
+    reading = rules.read([row_document(row) for row in rows], keeps_secrets=True)
     if reading.faults:
         fault = reading.faults[0]
         raise UnreadableMappings(f"{fault.path}: {fault.message}")
@@ -35,7 +35,8 @@ def open_statics(profile: Profile, seal: Seal, origin: str) -> list[str | None]:
     return texts
 
 
-def _document(row: Mapping) -> dict[str, object]:
+def row_document(row: Mapping) -> dict[str, object]:
+    """Write a stored row as in the profile document, but with its secret mark said; a sealed text is left out."""
     sources = {"field": row.field, "static": row.static, "template": row.template}
     document: dict[str, object] = {name: text for name, text in sources.items() if text is not None}
     document["exportName"] = row.export_name

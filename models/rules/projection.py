@@ -6,8 +6,8 @@ values of postbacks need not pass through SQL, and secret ones never do.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
 from typing import Generic, TypeVar
@@ -33,12 +33,14 @@ class Projection(Generic[J]):
     """What a profile's mappings compile to.
 
     columns: one for each mapping, c1 to cN; a secret static is NULL in it. For COPY.
+    types: what each column's text is; the type a mapping asks for wins over its field's.
     select_columns: those of them that are not static, for postbacks; values() takes rows of these.
     """
 
     columns: tuple[ColumnElement[str | None], ...]
+    types: tuple[ValueType | FieldType, ...]
     select_columns: tuple[ColumnElement[str | None], ...]
-    _constants: tuple[str | int | Decimal | bool | J | None, ...] = field(repr=False)  # secrets, too
+    _constants: tuple[str | int | Decimal | bool | J | None, ...] = field(repr=False)
     _slots: tuple[tuple[int, Callable[[str], str | int | Decimal | bool | J] | None], ...]
 
     def values(self, row: Sequence[str | None]) -> tuple[str | int | Decimal | bool | J | None, ...]:
@@ -47,13 +49,6 @@ class Projection(Generic[J]):
         for (place, convert), text in zip(self._slots, row, strict=True):
             values[place] = text if convert is None or text is None else convert(text)
         return tuple(values)
-
-    def with_secrets(self, secrets: Mapping[int, str]) -> Projection[J]:
-        """Fill in secret static values, by the index of their mapping."""
-        constants = list(self._constants)
-        for place, text in secrets.items():
-            constants[place] = text or None
-        return replace(self, _constants=tuple(constants))
 
 
 def project(mappings: Sequence[FieldMapping], source: Source, as_json: Callable[[str], J]) -> Projection[J]:
@@ -64,6 +59,7 @@ def project(mappings: Sequence[FieldMapping], source: Source, as_json: Callable[
     moving = [index for index, mapping in enumerate(mappings) if not isinstance(mapping.source, Static)]
     return Projection(
         columns=tuple(columns),
+        types=tuple(mapping.type or chain.kind for mapping, chain in zip(mappings, chains, strict=True)),
         select_columns=tuple(columns[index] for index in moving),
         _constants=tuple(_constant(mapping, as_json) for mapping in mappings),
         _slots=tuple((index, typed.converter(mappings[index].type or chains[index].kind, as_json)) for index in moving),
