@@ -10,9 +10,11 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from models.base import utc_now
+from models.campaign import Campaign
 from models.event import Event
 from models.profile import Gate, Mapping, Profile, Route
 from models.run import FileItem, Run, RunChunk, Upload, UploadTry
+from models.snapshots import take
 from tests.factories import unique
 
 CSV_SETTINGS: dict[str, Any] = {"preset": "excel", "fileName": "{profile}_{route}_{date}", "schedule": "daily 06:00"}
@@ -30,12 +32,15 @@ SFTP_SETTINGS: dict[str, Any] = {
 def add_file_profile(
     session: Session, kind: str = "csv", *, customer_type: str = "partial", settings: Any = None, **columns: Any
 ) -> Profile:
-    """Save a file profile with one route for all campaigns and products."""
+    """Save a file profile with one route, of a campaign of its own: other tests' events pass it by."""
+    campaign = Campaign(campaign_id=unique("campaign"))
+    session.add(campaign)
+    session.flush()
     profile = Profile(
         **{"name": unique("Daily"), "export_type": kind} | columns,
         settings=(CSV_SETTINGS if kind == "csv" else SFTP_SETTINGS) | (settings or {}),
         mappings=[Mapping(export_name="order", field="clientOrderId"), Mapping(export_name="name", field="firstName")],
-        routes=[Route(customer_type=customer_type)],
+        routes=[Route(customer_type=customer_type, campaign_id=campaign.campaign_id)],
         gate=Gate(),
     )
     session.add(profile)
@@ -64,7 +69,7 @@ def add_run(session: Session, profile: Profile, *, content: bytes | None = None,
             "stored_packed": True,
             "claimed_at": now,
             "written_at": now,
-            "snapshot": {"name": profile.name, "settings": profile.settings},
+            "snapshot": take(profile, profile.routes[0]),
         }
     run = Run(**given | columns)
     session.add(run)
@@ -93,7 +98,7 @@ def add_try(session: Session, upload: Upload, **columns: Any) -> UploadTry:
     return attempt
 
 
-def take(session: Session, run: Run, event_keys: list[str]) -> None:
+def fill(session: Session, run: Run, event_keys: list[str]) -> None:
     """Make the ledger's rows of these events, as rows that the run has taken."""
     events = session.scalars(sa.select(Event).where(Event.event_key.in_(event_keys)).order_by(Event.id)).all()
     session.execute(

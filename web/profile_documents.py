@@ -13,18 +13,17 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from exporters.base import RecordExporter
 from exporters.errors import UnknownKind
-from exporters.registry import exporter_of, record_exporter
+from exporters.registry import AnyExporter, exporter_of
 from models import ledger, routing, run_moves
 from models.base import utc_now
 from models.by_hand import cancel_where
 from models.delivery import Delivery
 from models.profile import Gate, Profile
 from models.rules.mapping import Fault
-from models.sealed import Seal
 from web import installed
 from web.profiles.faults import Busy, Refused, is_storable, readable
+from web.profiles.files import file_faults, file_warnings
 from web.profiles.head import Head, read_head
 from web.profiles.mappings import (
     GivenMappings,
@@ -140,7 +139,7 @@ def _accepted(
     head = read_head(document, name=name)
     unreachable = _unreachable(session, document, head, profile)
     target = _target(session, head, profile, must_be_new=must_be_new)
-    given = _read(document, head, target, installed.seal())
+    given = _read(session, document, head, target)
     faults = [*head.faults, *unreachable, *given.settings.faults, *given.mappings.faults, *given.routes.faults]
     if faults or given.settings.origin is None:
         raise Refused(faults)
@@ -173,20 +172,23 @@ def _target(session: Session, head: Head, profile: Profile | None, *, must_be_ne
     return target
 
 
-def _read(document: Mapping[Any, Any], head: Head, target: Profile | None, seal: Seal) -> _Given:
-    kind = _kind(head, target)
+def _read(session: Session, document: Mapping[Any, Any], head: Head, target: Profile | None) -> _Given:
+    kind, seal = _kind(head, target), installed.seal()
     settings = GivenSettings()
     if kind is not None:
         settings = read_settings(kind.Settings, document.get("settings"), profile=target, seal=seal)
     mappings = read_mappings(document.get("mappings"), profile=target, seal=seal, origin=settings.origin)
+    routes = read_routes(document.get("routes"))
     if kind is not None and settings.model is not None:
         mappings.faults += exporter_faults(mappings, kind, settings.model)
+        mappings.warnings += file_warnings(settings.model, mappings.rows)
+        settings.faults += file_faults(session, settings.model, routes.keys, profile=head.name)
     if head.enabled and document.get("pciDocument") is None:
         mappings.faults += sensitive_faults(mappings)
-    return _Given(head, settings, mappings, read_routes(document.get("routes")))
+    return _Given(head, settings, mappings, routes)
 
 
-def _kind(head: Head, target: Profile | None) -> type[RecordExporter] | None:
+def _kind(head: Head, target: Profile | None) -> AnyExporter | None:
     if any(fault.path == "exportType" for fault in head.faults):
         return None
     wanted = head.export_type or (target.export_type if target is not None else None)
@@ -197,7 +199,7 @@ def _kind(head: Head, target: Profile | None) -> type[RecordExporter] | None:
         head.fault("exportType", f'It cannot be changed from "{target.export_type}"; make a new profile.')
         return None
     try:
-        return record_exporter(wanted)
+        return exporter_of(wanted)
     except UnknownKind as error:
         head.fault("exportType", readable(str(error)))
         return None

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from exporters.base import Column, RecordExporter, Settings, WhenEmpty
+from exporters.base import Column, Settings, WhenEmpty
+from exporters.registry import AnyExporter
 from models.profile import Mapping, Profile
 from models.rules import cards
 from models.rules import mapping as rules
@@ -66,7 +67,7 @@ def sensitive_faults(read: GivenMappings) -> Iterator[Fault]:
         yield Fault(f"mappings[{places[int(index)]}]{rest}", fault.message)
 
 
-def exporter_faults(read: GivenMappings, kind: type[RecordExporter], settings: Settings) -> Iterator[Fault]:
+def exporter_faults(read: GivenMappings, kind: AnyExporter, settings: Settings) -> Iterator[Fault]:
     """Say what the exporter itself has against the rows."""
     for fault in kind(settings, [column_of(row) for row in read.rows]).faults():
         message = fault.message[:1].upper() + fault.message[1:]

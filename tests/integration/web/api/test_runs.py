@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from models.profile import Gate, Profile
 from models.run import FileItem
 from tests.factories import accept_events, event_document, unique
-from tests.file_rows import add_file_profile, add_run, add_upload, take
+from tests.file_rows import add_file_profile, add_run, add_upload, fill
 from tests.integration.web.api.conftest import Program
 from web.api import shapes
 
@@ -34,7 +34,7 @@ def test_a_planned_run_has_no_file_yet(pia: Program, profile: Profile, session: 
     expected = {
         "id": run.id,
         "profile": profile.name,
-        "route": "Partial / all / all",
+        "route": f"Partial / {profile.routes[0].campaign_id} / all",
         "period": "2026-11-23",
         "fileName": None,
         "state": "planned",
@@ -143,7 +143,7 @@ class TestHistory:
         self, pia: Program, session: Session, profile: Profile, customer: str, keys: list[str]
     ) -> None:
         run = add_run(session, profile, content=CONTENT)
-        take(session, run, keys)
+        fill(session, run, keys)
         line = self._line(pia, customer)
         order = line["message"].split(" (")[0]
         name = f'"{profile.name}" ({profile.id})'
@@ -154,14 +154,14 @@ class TestHistory:
         self, pia: Program, session: Session, customer: str, keys: list[str]
     ) -> None:
         run = add_run(session, add_file_profile(session, settings={"rowPer": "item"}), content=CONTENT)
-        take(session, run, keys)
+        fill(session, run, keys)
         assert ", order 2, of " in self._line(pia, customer)["message"]
 
     def test_an_upload_that_waits_fails_and_arrives(
         self, pia: Program, session: Session, customer: str, keys: list[str]
     ) -> None:
         run = add_run(session, add_file_profile(session, "ftp"), content=CONTENT)
-        take(session, run, keys)
+        fill(session, run, keys)
         upload = add_upload(session, run)
         line = self._line(pia, customer)
         assert line["result"] == "pending"
@@ -180,7 +180,7 @@ class TestHistory:
         self, pia: Program, session: Session, profile: Profile, customer: str, keys: list[str]
     ) -> None:
         run = add_run(session, profile)
-        take(session, run, keys)
+        fill(session, run, keys)
         session.execute(sa.update(FileItem).where(FileItem.run_id == run.id).values(run_id=None))
         session.commit()
         line = self._line(pia, customer)
@@ -195,7 +195,7 @@ class TestHistory:
         self, pia: Program, session: Session, profile: Profile, customer: str, keys: list[str]
     ) -> None:
         run = add_run(session, profile)
-        take(session, run, keys)
+        fill(session, run, keys)
         session.execute(
             sa.update(FileItem).where(FileItem.run_id == run.id).values(run_id=None, skipped="order completed")
         )
@@ -207,7 +207,7 @@ class TestHistory:
     def test_pages_hold_every_entry_once(
         self, pia: Program, session: Session, profile: Profile, customer: str, keys: list[str]
     ) -> None:
-        take(session, add_run(session, profile, content=CONTENT), keys)
+        fill(session, add_run(session, profile, content=CONTENT), keys)
         first = pia.get(f"/customers/{customer}/history?limit=1").json
         second = pia.get(f"/customers/{customer}/history?limit=1&after={first['next']}").json
         assert [page["items"][0]["kind"] for page in (first, second)] == ["export", "event"]
