@@ -59,9 +59,15 @@ class ChoosePasswordForm(FlaskForm):
     )
 
 
-class ChangePasswordForm(ChoosePasswordForm):
+class ChangePasswordForm(FlaskForm):
     """A new password instead of the old one."""
 
+    password = PasswordField(
+        "New password",
+        [validators.InputRequired()],
+        description=f"At least {MIN_PASSWORD} characters.",
+        render_kw={"autocomplete": "new-password"},
+    )
     old = PasswordField(
         "Present password", [validators.InputRequired()], render_kw={"autocomplete": "current-password"}
     )
