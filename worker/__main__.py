@@ -1,4 +1,4 @@
-"""`python -m worker`: WORKER_PROCESSES workers on the queue `deliver`, and one on `tick`.
+"""`python -m worker`: WORKER_PROCESSES workers on the queue `deliver`, one on `files`, and one on `tick`.
 
 Each worker before it waits sees to it that a job is there, so pumps are in their time boxes practically always, and
 come back by themselves after a lost queue, a flushed Redis or a killed process.
@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 import worker.jobs  # noqa: F401 - loaded once, before the forks: a horse is at work in milliseconds
 from config import Config, ConfigError
 from logs import start_logging
-from worker.queues import DELIVER, TICK, keep_waiting, patient_redis
+from worker.queues import DELIVER, FILES, TICK, keep_waiting, patient_redis
 from worker.rq_worker import WaybillWorker
 from worker.supervisor import Supervisor
 
@@ -39,6 +39,7 @@ def main() -> None:
     logging.getLogger("rq.worker").setLevel(logging.ERROR)  # what matters we say ourselves
     boss = os.getpid()
     tasks = {f"{DELIVER}:{number}": partial(deliver, config, number, boss) for number in range(config.worker_processes)}
+    tasks[FILES] = partial(files, config, boss)
     tasks[TICK] = partial(tick, config, boss)
     gc.freeze()  # leaves the shared pages of the modules alone
     Supervisor(tasks).go()
@@ -52,6 +53,15 @@ def deliver(config: Config, number: int, boss: int) -> None:
         lambda: WaybillWorker(
             DELIVER, config=config, connection=redis, name=_name(str(number)), before_waiting=feed, boss=boss
         )
+    )
+
+
+def files(config: Config, boss: int) -> None:
+    """Be the worker whose horses make and upload files. It feeds itself, too."""
+    redis = patient_redis(config.redis_url, retries=PATIENCE)
+    feed = partial(keep_waiting, redis, FILES, workers=1)
+    _work(
+        lambda: WaybillWorker(FILES, config=config, connection=redis, name=_name(FILES), before_waiting=feed, boss=boss)
     )
 
 

@@ -7,6 +7,7 @@ import pytest
 from redis import Redis
 
 from dev.redis import Redis as Server
+from tests.integration.worker.file_works import FileWorks
 from tests.integration.worker.rig import Rig
 from tests.integration.worker.works import Works
 
@@ -44,5 +45,13 @@ def works(fresh_database_url: str) -> Iterator[Works]:
 @pytest.fixture
 def works_with_redis(fresh_database_url: str, empty_redis_url: str) -> Iterator[Works]:
     made = Works(fresh_database_url, empty_redis_url)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def files(fresh_database_url: str) -> Iterator[FileWorks]:
+    """An installation of this test alone that makes files, with a file server in memory."""
+    made = FileWorks(fresh_database_url)
     yield made
     made.close()
