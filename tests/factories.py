@@ -89,16 +89,17 @@ def add_profile(
 ) -> int:
     """Save a postback profile with its gate and give its id. Interval 0 unless told: its deliveries are due at once.
 
-    Without routes it takes every New Sale. mappings are the columns of their rows.
+    Without routes it takes every New Sale. mappings are the columns of their rows. A file profile has no url.
     """
     columns = {"name": unique("Profile"), "export_type": "postback", "interval_minutes": 0} | columns
+    target = {"url": url} if columns["export_type"] == "postback" else {}
     with Session(engine) as session, session.begin():
         for one in routes:
             _name(session, Campaign.campaign_id, one.campaign_id)
             _name(session, Product.product_id, one.product_id)
         profile = Profile(
             **columns,
-            settings={"url": url} | (settings or {}),
+            settings=target | (settings or {}),
             mappings=[Mapping(**row) for row in mappings],
             routes=list(routes) or [route()],
             gate=Gate(),
