@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from cryptography.fernet import Fernet
 from flask import Flask
+from sqlalchemy.orm import Session
 
 from config import Config
 from models.account import ApiKey, Scope
 from models.base import db
 from tests.factories import accept_events, add_profile, event_document
+from tests.file_rows import add_file_profile, add_run
 from web import create_app
 
 KEY = Fernet.generate_key().decode()
@@ -92,6 +95,44 @@ def test_ready(app: Flask) -> None:
 def test_an_old_tick_and_no_worker_only_degrade(app: Flask) -> None:
     _beat(app, age=61)
     assert _ready(app) == (200, {"status": "ready", "degraded": ["schedule", "workers"]})
+
+
+def _add_run(app: Flask, **columns: Any) -> None:
+    with app.app_context(), Session(db.engine) as session:
+        add_run(session, add_file_profile(session), **columns)
+    _beat(app)
+    _beat(app, "deliver:host:1")
+
+
+LONG_AGO = datetime.now(UTC) - timedelta(hours=9)
+CLAIMED = {"state": "claimed", "lease_token": 1, "created_at": LONG_AGO, "due_at": LONG_AGO}
+
+
+@pytest.mark.parametrize(
+    ("columns", "is_late"),
+    [
+        ({"due_at": LONG_AGO, "created_at": LONG_AGO}, True),
+        ({"due_at": LONG_AGO}, False),  # planned a moment ago, to catch up
+        ({"created_at": LONG_AGO}, False),  # tried again a moment ago
+        (CLAIMED | {"lease_until": LONG_AGO}, True),
+        (CLAIMED | {"lease_until": datetime.now(UTC)}, False),  # being made, however long it takes
+        ({"state": "held", "due_at": LONG_AGO, "created_at": LONG_AGO}, False),
+        ({"state": "empty", "due_at": LONG_AGO, "created_at": LONG_AGO}, False),
+    ],
+)
+def test_a_file_that_is_a_quarter_of_an_hour_late_degrades(app: Flask, columns: dict[str, Any], is_late: bool) -> None:
+    _add_run(app, **columns)
+    assert _ready(app) == (200, {"status": "ready", **({"degraded": ["files"]} if is_late else {})})
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["UPDATE profiles SET paused = true", "UPDATE gates SET fault = 'making', fault_since = now()"],
+)
+def test_a_file_behind_a_closed_gate_is_not_late(app: Flask, change: str) -> None:
+    _add_run(app, due_at=LONG_AGO, created_at=LONG_AGO)
+    _do(app, change)
+    assert _ready(app) == (200, {"status": "ready"})
 
 
 def test_an_absent_database_is_503(make_app: Callable[..., Flask]) -> None:
