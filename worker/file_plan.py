@@ -34,6 +34,7 @@ from models.rules.projection import Source, project
 from models.rules.sql import given, literal_sql, null
 from models.snapshots import RouteFacts
 from worker.encoding import WINDOWS, Encoder
+from worker.encoding import Unwritable as Unwritable
 from worker.packing import packer
 
 _CSV_KEYS = frozenset(info.alias or name for name, info in CsvSettings.model_fields.items())

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import UnionType
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
 View = TypeVar("View", bound=Callable[..., Any])
+Shapes = type[BaseModel] | UnionType
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """answers: status -> shape, None for an answer without a body. query: a shape whose fields are the parameters."""
+    """answers: status -> shape, or several with |; None for an answer without a body. query: a shape whose fields are the parameters."""
 
     summary: str
-    answers: Mapping[int, type[BaseModel] | None]
+    answers: Mapping[int, Shapes | None]
     body: type[BaseModel] | None = None
     query: type[BaseModel] | None = None
     note: str = ""
@@ -30,7 +32,7 @@ _descriptions: dict[Callable[..., Any], Description] = {}
 def describe(
     summary: str,
     *,
-    answers: Mapping[int, type[BaseModel] | None],
+    answers: Mapping[int, Shapes | None],
     body: type[BaseModel] | None = None,
     query: type[BaseModel] | None = None,
     note: str = "",

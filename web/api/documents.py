@@ -5,18 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from types import UnionType
+from typing import Any, get_args
 
 from apispec import APISpec
 from flask import Blueprint, Flask, Response, current_app, render_template
-from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from werkzeug.routing import Rule
 
 from exporters.registry import KINDS
 from web.api import shapes
 from web.api.answers import answer
-from web.api.described import Description, describe, description_of
+from web.api.described import Description, Shapes, describe, description_of
 from web.api.door import api, public, scope_of
 
 docs = Blueprint("api_docs", __name__, url_prefix="/api")
@@ -127,7 +127,9 @@ def _responses(said: Description, *, is_open: bool) -> dict[str, Any]:
     return responses
 
 
-def _ref(shape: type[BaseModel]) -> dict[str, str]:
+def _ref(shape: Shapes) -> dict[str, Any]:
+    if isinstance(shape, UnionType):
+        return {"oneOf": [_ref(one) for one in get_args(shape)]}
     return {"$ref": f"#/components/schemas/{shape.__name__}"}
 
 

@@ -16,6 +16,7 @@ from models.account import Scope
 from models.base import db, utc_now
 from models.delivery import Delivery
 from models.event import Event
+from models.ledger import FILE_KINDS
 from models.mapping_rows import UnreadableMappings
 from models.profile import Profile
 from models.rules.bodies import UnreadableBody, read_body
@@ -28,6 +29,7 @@ from web.api.described import describe
 from web.api.door import api, require
 from web.api.errors import Refusal
 from web.api.profiles import known
+from web.file_preview import NoFile, of_event
 from web.profiles.faults import is_storable
 from worker.plan import SAMPLE_DELIVERY, preview
 
@@ -37,18 +39,28 @@ from worker.plan import SAMPLE_DELIVERY, preview
 @describe(
     "Preview what a profile would send.",
     body=shapes.Event,
-    answers={200: shapes.Preview},
+    answers={200: shapes.Preview | shapes.FilePreview},
     note='The body is an event document, or {"eventId": ..} for a stored event. Secrets are shown as dots.',
 )
 def preview_profile(name: str) -> Response:
-    """Write the request and show it."""
+    """Write the request, or the name and lines of the file, and show it."""
     profile = known(name)
     document = _body()
     if isinstance(document, dict) and set(document) == {"eventId"}:
         event, delivery_id = stored_event(profile, document["eventId"])
     else:
         event, delivery_id = _given_event(document), SAMPLE_DELIVERY
+    if profile.export_type in FILE_KINDS:
+        return answer(_file(profile, event))
     return answer({"request": shown(write(profile, event, delivery_id, utc_now()))})
+
+
+def _file(profile: Profile, event: NewEvent) -> dict[str, Any]:
+    try:
+        name, lines = of_event(profile, event, utc_now())
+    except NoFile as error:
+        raise Refusal(422, str(error)) from error
+    return {"fileName": name, "lines": lines}
 
 
 def write(profile: Profile, event: NewEvent, delivery_id: int, now: datetime) -> Request:

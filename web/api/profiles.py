@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import sqlalchemy as sa
 from flask import Response
 from sqlalchemy.orm import selectinload
 
+from exporters.base import Step
 from models import routing
 from models.account import Scope
 from models.base import db
+from models.ledger import FILE_KINDS
 from models.profile import Profile
-from web import installed
+from web import installed, run_acts
 from web.api import shapes
 from web.api.answers import answer
-from web.api.bodies import read_body
+from web.api.bodies import read_body, read_object
 from web.api.described import describe
 from web.api.door import actor, api, require
 from web.api.errors import Refusal
 from web.api.queries import after_id, limit, page, texts
+from web.probing import probe, probe_stored, steps_document
 from web.profile_documents import Busy, Refused, delete, document_of, find, save
 
 
@@ -70,6 +75,7 @@ def put_profile(name: str) -> Response:
         raise Refusal(503, str(busy)) from busy
     db.session.commit()
     installed.ring()
+    installed.ring_files()
     return answer(document_of(saved.profile), 201 if saved.created else 200)
 
 
@@ -78,7 +84,7 @@ def put_profile(name: str) -> Response:
 @describe(
     "Delete a profile.",
     answers={204: None},
-    note="Open deliveries are cancelled in the key's name, history stays, the name is free again.",
+    note="What is open is cancelled in the key's name, history and files stay, the name is free again.",
 )
 def delete_profile(name: str) -> Response:
     """End one profile."""
@@ -92,13 +98,78 @@ def delete_profile(name: str) -> Response:
 
 @api.post("/profiles/<name>/run")
 @require(Scope.OPERATE)
-@describe("Run a profile now.", answers={202: shapes.Due}, note="Makes everything due that waits for its time.")
+@describe(
+    "Run a profile now.",
+    answers={202: shapes.Due | shapes.MadeRuns, 409: shapes.Error},
+    note="Makes everything due that waits for its time. A file profile makes a file for each route that has none waiting.",
+)
 def run_profile(name: str) -> Response:
-    """Make what waits due now."""
-    due = routing.run_now(db.session(), known(name).id)
+    """Make what waits due now, or a file of it."""
+    profile = known(name)
+    if profile.export_type in FILE_KINDS:
+        return _make_files(profile)
+    due = routing.run_now(db.session(), profile.id)
     db.session.commit()
     installed.ring()
     return answer({"due": due}, 202)
+
+
+@api.post("/profiles/<name>/resume")
+@require(Scope.OPERATE)
+@describe(
+    "Resume a profile.",
+    answers={200: shapes.Profile},
+    note="Ends its pause, opens its gate, and tries afresh what waits for a person.",
+)
+def resume_profile(name: str) -> Response:
+    """Let a profile go on."""
+    profile = known(name)
+    run_acts.resume(db.session(), profile, actor=actor())
+    db.session.commit()
+    installed.ring()
+    installed.ring_files()
+    return answer(document_of(profile))
+
+
+@api.post("/profiles/<name>/test")
+@require(Scope.OPERATE)
+@describe("Test a file profile's connection.", answers={200: shapes.TestResult}, note="Nothing stays on the server.")
+def test_profile(name: str) -> Response:
+    """Test a stored profile."""
+    return _tested(lambda: probe_stored(known(name), actor=actor()))
+
+
+@api.post("/profiles/test")
+@require(Scope.PROFILES_WRITE)
+@describe(
+    "Test a connection before it is saved.",
+    body=shapes.ConnectionTest,
+    answers={200: shapes.TestResult},
+    note="The body may be a whole profile document. Nothing is stored, nothing stays on the server.",
+)
+def test_connection() -> Response:
+    """Test settings that need not be stored."""
+    body = read_object()
+    name = body.get("name")
+    stored = find(db.session(), name) if isinstance(name, str) else None
+    return _tested(lambda: probe(body.get("exportType"), body.get("settings"), profile=stored, actor=actor()))
+
+
+def _make_files(profile: Profile) -> Response:
+    try:
+        made = run_acts.make_now(db.session(), profile, actor=actor())
+    except run_acts.NotPossible as error:
+        raise Refusal(409, str(error)) from error
+    db.session.commit()
+    installed.ring_files()
+    return answer({"runs": made}, 202)
+
+
+def _tested(test: Callable[[], list[Step]]) -> Response:
+    try:
+        return answer(steps_document(test()))
+    except Refused as refused:
+        raise Refusal(422, "The settings are refused; see the details.", refused.faults) from refused
 
 
 def known(name: str) -> Profile:

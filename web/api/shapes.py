@@ -69,7 +69,9 @@ class Profile(Shape):
     time_zone: str | None = None
     skip_completed_partials: bool = True
     pci_document: PciDocument | None = None
-    settings: dict[str, Any] = Field(description="The settings of the export type; see PostbackSettings.")
+    settings: dict[str, Any] = Field(
+        description="The settings of the export type; see PostbackSettings, CsvSettings, FtpSettings."
+    )
     mappings: list[Mapping] = []
     routes: list[Route] = []
 
@@ -236,6 +238,31 @@ class PreviewRequest(Shape):
 
 class Preview(Shape):
     request: PreviewRequest
+
+
+class FilePreview(Shape):
+    file_name: str
+    lines: list[str] = Field(description="The header, if the file has one, and the lines of the event.")
+
+
+class ConnectionTest(Shape):
+    export_type: str
+    settings: dict[str, Any] = Field(description="As in a profile document; it need not be stored.")
+    name: str | None = Field(None, description="Of the stored profile whose secrets are used where none is given.")
+
+
+class TestStep(Shape):
+    stage: str
+    ok: bool
+    duration_ms: int
+    message: str
+    hint: str | None
+    host_key: str | None = Field(description="The key an SFTP server showed, as SHA256:...")
+
+
+class TestResult(Shape):
+    ok: bool
+    steps: list[TestStep] = Field(description="Up to the first one that failed.")
 
 
 class Refused(Shape):
