@@ -34,6 +34,9 @@ class Allowance:
     network: Network
     port: int | None = None
 
+    def __str__(self) -> str:
+        return str(self.network) if self.port is None else f"{self.network}:{self.port}"
+
     def covers(self, address: Address, port: int) -> bool:
         """Say whether this part allows the address at this port."""
         return (self.port is None or self.port == port) and _within(address, self.network)
@@ -53,6 +56,11 @@ class Guard:
     def __init__(self, allowances: Sequence[Allowance] = (), is_own: Callable[[str], bool] = lambda _: False) -> None:
         self._allowances = tuple(allowances)
         self._is_own = is_own
+
+    @property
+    def egress_allow(self) -> str:
+        """The allowances as EGRESS_ALLOW writes them: what a process of its own makes the same guard from."""
+        return ",".join(str(allowance) for allowance in self._allowances)
 
     def may_dial(self, address: str, port: int, *, ports: Ports = Ports.WEB) -> bool:
         """Say whether a socket to this address may be opened. address is numeric; anything else is refused."""
