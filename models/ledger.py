@@ -21,14 +21,12 @@ MOST_COUNTED = 100_000
 """Counting stops there: a page says "100,000 or more"."""
 
 OWED = """INSERT INTO file_items (route_id, event_id, ready_at, skipped)
-    SELECT m.route_id, e.id, e.accepted_at + make_interval(mins => p.delay_minutes),
-        CASE WHEN e.test_card THEN 'test card' END
-    FROM matched AS m
-    JOIN events e ON e.id = m.event_id
-    JOIN profiles p ON p.id = m.profile_id AND p.enabled AND p.deleted_at IS NULL AND p.export_type IN ('csv', 'ftp')
-    ORDER BY e.id, m.route_id
+    SELECT m.route_id, m.event_id, m.accepted_at + make_interval(mins => m.delay_minutes),
+        CASE WHEN m.test_card THEN 'test card' END
+    FROM matched AS m WHERE m.export_type IN ('csv', 'ftp')
+    ORDER BY m.event_id, m.route_id
     ON CONFLICT (event_id, route_id) DO NOTHING"""
-"""The ledger's part of the fan-out (models.routing), over its rows `matched` (event_id, route_id, profile_id)."""
+"""The ledger's part of the fan-out, over its rows `matched` (models.routing)."""
 
 # What is ready by the old delay and by the new one stays: of a million waiting rows, few are younger than a delay.
 RETIME = sa.text(
