@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -93,10 +92,11 @@ class Encoder:
 
     def _unwritable(self, batch: list[bytes]) -> Unwritable:
         """Name the first character that does not fit, with its column and its row, counted without the header."""
-        texts = [bytes(line).decode() for line in batch]
-        place = next(at for at, text in enumerate(texts) if _UNFIT.search(text))
-        cells = next(csv.reader([texts[place]], delimiter=self._delimiter))
-        column, character = next((at, found[0]) for at, cell in enumerate(cells) if (found := _UNFIT.search(cell)))
-        where = "the header of" if self._in_header else f"row {self.rows + place + 1},"
-        name = self._columns[column]
-        return Unwritable(f'{where} column "{name}": {character} (U+{ord(character):04X}) does not fit Windows-1252')
+        for place, text in enumerate(bytes(line).decode() for line in batch):
+            if found := _UNFIT.search(text):
+                outside_quotes = text[: found.start()].split('"')[::2]
+                column = self._columns[sum(part.count(self._delimiter) for part in outside_quotes)]
+                where = "the header of" if self._in_header else f"row {self.rows + place + 1},"
+                code = f"{found[0]} (U+{ord(found[0]):04X})"
+                return Unwritable(f'{where} column "{column}": {code} does not fit Windows-1252')
+        raise AssertionError("called only when a character did not fit")
