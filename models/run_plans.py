@@ -16,10 +16,10 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, object_session
 
 from models.profile import Profile
-from models.rules.schedule import DEFAULT, Slot, parse
+from models.rules.schedule import DEFAULT, MOST_TIMES, Slot, parse
 from models.run import MANUAL
 
 log = logging.getLogger(__name__)
@@ -89,6 +89,11 @@ LAST_MANUAL = sa.text(
 )
 
 
+HAD = sa.text(
+    """/* planning: which of these slots have runs already */
+    SELECT DISTINCT slot FROM runs WHERE profile_id = :profile_id AND slot = ANY(:slots)"""
+)
+
 WITHOUT_RUN = sa.text(
     """/* planning: routes whose run of a slot is missing */
     SELECT r.id FROM routes r WHERE r.profile_id = :profile_id AND r.enabled AND r.created_at < :slot_at
@@ -136,9 +141,17 @@ def next_manual(session: Session, profile_id: int) -> str:
 
 
 def next_runs(profile: Profile, now: datetime, account_time_zone: str, count: int = 5) -> list[Slot]:
-    """Give the next times a profile makes its files; none if a person starts them. Raises BadSchedule."""
+    """Give the next times a profile makes its files; none if a person starts them. Raises BadSchedule.
+
+    A time that was moved to later on the same day is left out: that day's slot has had its runs.
+    """
     schedule = _parsed(str(profile.settings.get("schedule", DEFAULT)))
-    return schedule.coming(ZoneInfo(profile.time_zone or account_time_zone), now, count)
+    zone = ZoneInfo(profile.time_zone or account_time_zone)
+    coming = schedule.coming(zone, now, count + MOST_TIMES)
+    session = object_session(profile)
+    values = {"profile_id": profile.id, "slots": [slot.key for slot in coming]}
+    had = set(session.scalars(HAD, values)) if session is not None else set()
+    return [slot for slot in coming if slot.key not in had][:count]
 
 
 def slots_without_runs(engine: sa.Engine, now: datetime, account_time_zone: str) -> list[str]:

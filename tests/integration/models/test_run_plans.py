@@ -160,8 +160,8 @@ def test_without_a_schedule_it_is_the_documented_one(engine: sa.Engine):
     run(engine, "UPDATE profiles SET settings = settings - 'schedule'")
     assert plan(engine, SIX + MINUTE) == 1
     with Session(engine) as session:
-        (coming,) = run_plans.next_runs(session.get_one(Profile, profile), MONDAY, "UTC", 1)
-    assert coming.at == SIX
+        (coming,) = run_plans.next_runs(session.get_one(Profile, profile), SIX, "UTC", 1)
+    assert coming.at == SIX + DAY
 
 
 def test_a_schedule_that_comes_seldom_is_not_read_back_to_last_year(engine: sa.Engine):
@@ -273,6 +273,15 @@ def test_the_next_runs_are_told_in_the_profiles_zone(engine: sa.Engine):
         loaded = session.get_one(Profile, profile)
         coming = run_plans.next_runs(loaded, datetime(2026, 3, 28, tzinfo=UTC), "UTC", 2)
     assert [slot.at.hour for slot in coming] == [5, 4]
+
+
+def test_a_day_that_has_had_its_file_is_not_told_to_have_another(engine: sa.Engine):
+    profile = add(engine)
+    plan(engine, SIX + MINUTE)
+    run(engine, """UPDATE profiles SET settings = settings || '{"schedule": "daily 18:00"}'""")
+    with Session(engine) as session:
+        coming = run_plans.next_runs(session.get_one(Profile, profile), SIX + MINUTE, "UTC", 2)
+    assert [slot.period.day for slot in coming] == [24, 25]
 
 
 def test_a_last_slot_without_its_runs_is_found(engine: sa.Engine):
