@@ -1,4 +1,4 @@
-"""A run's file as an answer: streamed out of its chunks, in constant memory. Who took it is noted."""
+"""Files as answers: a run's, streamed out of its chunks, and a dry run. In constant memory; who took it is noted."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import Any
 from flask import Response
 
 from models import chunks
-from models.base import db
+from models.base import db, utc_now
+from models.profile import Profile, Route
 from models.run import Run, RunState
 from models.run_moves import downloaded
 from web import audit
 from web.audit import Act
+from web.file_preview import whole_file
 from web.run_acts import target
 
 PACKED_TYPES = {"gzip": "application/gzip", "zstd": "application/zstd", "zip": "application/zip"}
@@ -32,7 +34,8 @@ def attachment(run: Run, *, actor: str) -> Response:
         raise NotYet(f"There is no file: the run is {run.state}.")
     if run.bytes_gone_at is not None:
         raise Gone("The file was deleted after its time; what it was stands with the run.")
-    run_id, headers = run.id, _headers(run)
+    run_id, headers = run.id, _about(run.file_name, (run.snapshot or {}).get("settings", {}))
+    headers["Content-Length"] = str(run.bytes)
     try:
         pieces = chunks.stream(db.engine, run_id)
     except chunks.NoBytes as error:  # deleted at this moment
@@ -43,11 +46,19 @@ def attachment(run: Run, *, actor: str) -> Response:
     return Response(pieces, headers=headers, direct_passthrough=True)
 
 
-def _headers(run: Run) -> dict[str, str]:
+def dry_run(profile: Profile, route: Route, *, actor: str) -> Response:
+    """Answer with the whole next file of a route, of which no row is taken. Commits. Raises NoFile."""
+    name, pieces = whole_file(profile, route, utc_now())
+    headers = _about(name, profile.settings)
+    audit.note(Act.DOWNLOADED, f"profile {profile.name}", actor=actor, text=f"dry run {name}")
+    db.session.commit()
+    return Response(pieces, headers=headers, direct_passthrough=True)
+
+
+def _about(name: str | None, settings: dict[str, Any]) -> dict[str, str]:
     return {
-        "Content-Type": _content_type((run.snapshot or {}).get("settings", {})),
-        "Content-Disposition": f'attachment; filename="{run.file_name}"',  # our own safe alphabet
-        "Content-Length": str(run.bytes),
+        "Content-Type": _content_type(settings),
+        "Content-Disposition": f'attachment; filename="{name}"',  # our own safe alphabet
         "X-Content-Type-Options": "nosniff",
         "Cache-Control": "no-store",
     }

@@ -17,6 +17,7 @@ from web.admin.draft import Draft
 from web.admin.home import Home
 from web.admin.keys import Keys
 from web.admin.preview import Preview
+from web.admin.probe import Probe
 from web.admin.profile import ProfilePage
 from web.admin.profiles import Profiles
 from web.admin.records import Campaigns, Products
@@ -40,6 +41,7 @@ def init_admin(app: Flask) -> None:
         ProfilePage(name="Profile", endpoint="profile"),
         Preview(name="Preview", endpoint="preview"),
         Draft(name="Draft", endpoint="draft"),
+        Probe(name="Test", endpoint="probe"),
         Deliveries(name="Deliveries", endpoint="deliveries"),
         Runs(name="Files", endpoint="runs"),
         Replays(name="Replays", endpoint="replays"),

@@ -11,11 +11,13 @@ from flask_admin import expose
 from models.account import Role
 from models.base import db
 from web import profile_documents
+from web.admin.file_look import half_a_look, look_at_files
 from web.admin.page import Page
-from web.admin.preview import look
+from web.admin.preview import look, sample_event
 from web.admin.profile import form_for, given_document
 from web.admin.profiles import living
 from web.forms.profile import ProfileForm
+from web.profiles.routes import key_of
 
 ROWS = {"mappings": "Field mapping", "routes": "Route"}
 
@@ -37,18 +39,22 @@ class Draft(Page):
     @expose("/<kind>", methods=("POST",))
     @expose("/<kind>/<int:profile_id>", methods=("POST",))
     def one(self, kind: str, profile_id: int | None = None) -> str:
-        """Write the form's document down, look at its request, and forget both."""
+        """Write the form's document down, look at what it would send, and forget both."""
         profile = None if profile_id is None else living(profile_id)
         form = form_for(kind, {})
+        template = "admin/preview_files.html" if form.makes_files else "admin/preview_request.html"
         if not form.validate_on_submit():
-            return str(self.render("admin/preview_request.html", faults=_misread(form)))
+            return str(self.render(template, faults=_misread(form)))
+        document = given_document(form, kind, paused=False)
+        known = [key_of(route) for route in profile.live_routes] if profile is not None and profile.enabled else []
         try:
-            document = given_document(form, kind, paused=False)
-            seen = look(profile_documents.draft(db.session(), document, profile=profile))
-            return str(self.render("admin/preview_request.html", **seen))
+            drafted = profile_documents.draft(db.session(), document, profile=profile)
+            seen = look_at_files(drafted, sample_event(drafted), known=known) if form.makes_files else look(drafted)
+            return str(self.render(template, **seen))
         except profile_documents.Refused as refused:
-            faults = [_sentence(form, fault.path, fault.message) for fault in refused.faults]
-            return str(self.render("admin/preview_request.html", faults=faults))
+            faults = [fault_words(form, fault.path, fault.message) for fault in refused.faults]
+            seen = half_a_look(document) if form.makes_files else {}
+            return str(self.render(template, faults=faults, **seen))
         finally:
             db.session.rollback()
 
@@ -62,7 +68,7 @@ def _misread(form: ProfileForm) -> list[str]:
     ]
 
 
-def _sentence(form: ProfileForm, path: str, message: str) -> str:
+def fault_words(form: ProfileForm, path: str, message: str) -> str:
     """Name the place of a fault as the page does: "Field mapping 2: ..."."""
     if found := re.match(r"(mappings|routes)\[(\d+)\]", path):
         return f"{ROWS[found[1]]} {int(found[2]) + 1}: {message}"

@@ -6,22 +6,28 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
-from flask import redirect, url_for
+from flask import abort, flash, redirect, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
 
+from models.account import Role
 from models.base import db, utc_now
 from models.event import Event
+from models.ledger import FILE_KINDS
 from models.profile import Profile
 from models.rules.catalogue import FIELDS, ITEM_FIELDS, Place
 from models.rules.customer_types import CustomerType
 from models.rules.event_document import NewEvent, read_event
 from web import installed
 from web.admin import asked
+from web.admin.file_look import look_at_files
 from web.admin.page import Page
 from web.admin.profiles import living
 from web.api.errors import Refusal
 from web.api.preview import shown, stored_event, write
+from web.downloads import dry_run
+from web.file_preview import NoFile
+from web.guard import actor, needs
 from worker.plan import SAMPLE_DELIVERY
 
 LOOK_BACK = 1_000
@@ -43,9 +49,39 @@ class Preview(Page):
     @expose("/<int:profile_id>")
     def one(self, profile_id: int) -> str:
         """Show the request for the event that was asked for, else for a late one of the routes, else for the sample."""
+        profile, wanted = living(profile_id), asked.text("event")
+        makes_files = profile.export_type in FILE_KINDS
+        seen = _look_at_files(profile, wanted) if makes_files else look(profile, wanted)
+        return str(
+            self.render(
+                "admin/preview.html",
+                page_name=f"Preview: {profile.name}",
+                profile=profile,
+                makes_files=makes_files,
+                **seen,
+            )
+        )
+
+    @expose("/<int:profile_id>/dry-run/<int:route_id>", methods=("POST",))
+    @needs(Role.OPERATOR)
+    def dry_run(self, profile_id: int, route_id: int) -> ResponseReturnValue:
+        """Download the whole next file of a route; no row is taken, nothing is sent."""
         profile = living(profile_id)
-        seen = look(profile, asked.text("event"))
-        return str(self.render("admin/preview.html", page_name=f"Preview: {profile.name}", profile=profile, **seen))
+        route = next((one for one in profile.live_routes if one.id == route_id), None)
+        if route is None or profile.export_type not in FILE_KINDS:
+            abort(404)
+        try:
+            return dry_run(profile, route, actor=actor())
+        except NoFile as error:
+            flash(str(error), "error")
+            return redirect(url_for(".one", profile_id=profile_id))
+
+
+def _look_at_files(profile: Profile, wanted: str) -> dict[str, Any]:
+    stored = _stored(profile, wanted) if wanted else None
+    event = stored[0] if stored else None
+    seen = look_at_files(profile, sample_event(profile), event=event)
+    return seen | {"wanted": wanted, "event_key": event.event_key if event else None, "dry_run": True}
 
 
 def look(profile: Profile, wanted: str = "") -> dict[str, Any]:

@@ -10,7 +10,7 @@ from flask import abort, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
 
-from exporters.registry import RECORDS, record_exporter
+from exporters.registry import FILES, KINDS, exporter_of
 from models.account import Role
 from models.base import db
 from models.campaign import Campaign, Product
@@ -26,7 +26,7 @@ from web.forms.rows import MappingRow, RouteRow
 from web.guard import actor
 
 MOST_FOUND = 30
-FORMS = {exporter.kind: drawn(exporter.Settings) for exporter in RECORDS}
+FORMS = {exporter.kind: drawn(exporter.Settings, makes_files=exporter in FILES) for exporter in KINDS}
 FIELD_GROUPS: list[dict[str, Any]] = []
 for _field in all_fields():
     if not FIELD_GROUPS or FIELD_GROUPS[-1]["text"] != _field.group:
@@ -52,7 +52,7 @@ class ProfilePage(Page):
     def new(self) -> ResponseReturnValue:
         """Make a profile; `like` fills the form from another one, without its secrets."""
         like = living(number) if (number := asked.number("like")) else None
-        kind = like.export_type if like else asked.text("type") or RECORDS[0].kind
+        kind = like.export_type if like else asked.text("type") or KINDS[0].kind
         values: dict[str, Any] = {"mappings": [{}], "routes": [{}]}
         if like:
             document = profile_documents.document_of(like)
@@ -102,8 +102,8 @@ class ProfilePage(Page):
                 page_name=page_name,
                 form=form,
                 kind=kind,
-                label=record_exporter(kind).label,
-                exporters=RECORDS,
+                label=exporter_of(kind).label,
+                exporters=KINDS,
                 profile_id=profile_id,
                 clone_of=like,
                 is_faulty=request.method == "POST",

@@ -11,6 +11,7 @@ from flask import Flask, current_app
 
 from models.base import utc_now
 from models.rules.customer_types import CustomerType
+from web import file_words
 from web.documents import write_yaml
 
 COLOURS = {
@@ -44,6 +45,7 @@ def init_filters(app: Flask) -> None:
         type_label=type_label,
         headers=header_lines,
         amount=amount,
+        waiting=waiting_words,
         size=size,
         took=took,
         value=value,
@@ -77,6 +79,11 @@ def span(length: timedelta) -> str:
 def amount(count: int) -> str:
     """Write a number with its thousands apart: 1,048,575."""
     return f"{count:,}"
+
+
+def waiting_words(count: int) -> str:
+    """Write how many rows wait: "1,284 wait"."""
+    return f"{file_words.count(count)} {'waits' if count == 1 else 'wait'}"
 
 
 def size(count: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, ClassVar
 
 from flask_wtf import FlaskForm
 from wtforms import (
@@ -27,6 +27,7 @@ MOST_ROWS = 600
 class ProfileForm(FlaskForm):
     """What every profile has. `drawn` adds the exporter's settings."""
 
+    makes_files: ClassVar[bool] = False
     version = HiddenField()
     name = StringField("Profile name", description="What people call it. No slash.")
     enabled = BooleanField(
@@ -137,9 +138,18 @@ _TOP = {
 }
 
 
-def drawn(settings: AnySettings) -> type[ProfileForm]:
+def drawn(settings: AnySettings, *, makes_files: bool = False) -> type[ProfileForm]:
     """Draw the form for one export type."""
-    return type("DrawnProfileForm", (ProfileForm,), {"settings": GroupSetting(settings_form(settings), "Settings")})
+    fields: dict[str, Any] = {"settings": GroupSetting(settings_form(settings), "Settings"), "makes_files": makes_files}
+    if makes_files:
+        fields["delay_minutes"] = IntegerField(
+            "Export Delay (minutes)",
+            [Optional()],
+            default=0,
+            description="An order is so old before a file takes it; a Partial completed meanwhile is left out.",
+            widget=widgets.NumberInput(),
+        )
+    return type("DrawnProfileForm", (ProfileForm,), fields)
 
 
 def values_of(document: dict[str, Any], *, version: int) -> dict[str, Any]:

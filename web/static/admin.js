@@ -129,7 +129,8 @@
       if (!answer.ok || answer.redirected) { throw new Error(answer.status); }
       return answer.text();
     }).then(function (text) {
-      box.innerHTML = text;
+      box.replaceChildren(window.waybill.spread(text));
+      if (!box.textContent.trim()) { box.textContent = "This can be saved. What it would make stands above, with its settings."; }
       box.scrollIntoView({ block: "nearest" });
     }).catch(function () {
       box.textContent = "No preview could be made. Are you still signed in?";
