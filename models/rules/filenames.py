@@ -153,11 +153,12 @@ def _fill(template: str, facts: NameFacts, most: int) -> str:
         next_longest = max((len(part) for index, part in enumerate(parts) if index != longest), default=0)
         keep = max(len(parts[longest]) - over, min(next_longest, len(parts[longest]) - 1), 0)
         parts[longest] = parts[longest][:keep]
-    return re.sub(r"\.{2,}", ".", "".join(parts)).lstrip(".-") or "_"
+    return re.sub(r"\.{2,}", ".", "".join(parts)).lstrip(".-").rstrip(".") or "_"
 
 
 def _parts(template: str, facts: NameFacts) -> Iterator[str]:
-    for token in _TOKEN.finditer(template):
+    # A route is cut name by name: its end tells it from the others.
+    for token in _TOKEN.finditer(template.replace("{route}", "{customerType}_{campaign}_{product}")):
         value = _VALUES.get(token[1]) if token[1] is not None else None
         if value is not None:
             yield _safe(value(facts))
