@@ -6,11 +6,15 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.base import Base
+
+
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
 class Act(StrEnum):
@@ -71,7 +75,11 @@ def write(
 ) -> None:
     """Add a line to the caller's transaction, so that there is no act without its line and no line without its act."""
     values = {"act": act.value, "target": target, "actor": actor, "address": address, "note": note}
-    documents = {key: document for key, document in (("before", before), ("after", after)) if document is not None}
+    documents = {
+        key: sa.cast(sa.literal(_ENCODER.encode(document).decode()), postgresql.JSONB)
+        for key, document in (("before", before), ("after", after))
+        if document is not None
+    }
     session.execute(sa.insert(AuditLine).values(**values, **documents))
 
 

@@ -23,5 +23,9 @@ def note(
     after: dict[str, Any] | None = None,
 ) -> None:
     """Write a line into the transaction of this request or command."""
-    address = request.remote_addr if has_request_context() else None
-    audit.write(db.session(), act, target, actor=actor, address=address, note=text, before=before, after=after)
+    audit.write(db.session(), act, target, actor=actor, address=address(), note=text, before=before, after=after)
+
+
+def address() -> str | None:
+    """Say where this request comes from; None on the command line."""
+    return request.remote_addr if has_request_context() else None

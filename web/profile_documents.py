@@ -15,13 +15,15 @@ from sqlalchemy.orm import Session
 
 from exporters.errors import UnknownKind
 from exporters.registry import AnyExporter, exporter_of
-from models import ledger, routing, run_moves
+from models import audit, ledger, routing, run_moves
+from models.audit import Act
 from models.base import utc_now
 from models.by_hand import cancel_where
 from models.delivery import Delivery
 from models.profile import Gate, Profile
 from models.rules.mapping import Fault
 from web import installed
+from web.audit import address
 from web.profiles.faults import Busy, Refused, is_storable, readable
 from web.profiles.files import file_faults, file_warnings
 from web.profiles.head import Head, read_head
@@ -33,7 +35,7 @@ from web.profiles.mappings import (
     stored_rows,
 )
 from web.profiles.routes import GivenRoutes, read_routes, store_routes, switches_on
-from web.profiles.settings import GivenSettings, address_faults, lacking, read_settings, stored_form
+from web.profiles.settings import GivenSettings, address_faults, lacking, read_settings, secret_keys, stored_form
 from web.profiles.shown import document_of
 from web.profiles.switching import lock_alone
 
@@ -81,7 +83,19 @@ def save(
     target, given = _accepted(session, document, name=name, profile=profile, must_be_new=must_be_new)
     if given.head.enabled and (lacks := lacking(given.settings)):
         raise Refused(lacks)
+    before = None if target is None else document_of(target)
     saved = _store(session, given, target)
+    session.expire(saved.profile, ["routes"])  # new ones know their campaign and product by number only
+    audit.write(
+        session,
+        Act.CREATED if saved.created else Act.CHANGED,
+        f"profile {saved.profile.name}",
+        actor=actor,
+        address=address(),
+        note=_secrets_given(document, given),
+        before=before,
+        after=document_of(saved.profile),
+    )
     log.info("profile.saved", extra={"profile_id": saved.profile.id, "is_new": saved.created, "actor": actor})
     return saved
 
@@ -114,6 +128,7 @@ def delete(session: Session, profile: Profile, *, actor: str) -> int:
     Returns how many deliveries were cancelled. Raises Busy.
     """
     reason = f"cancelled by {actor}: profile deleted"
+    before = document_of(profile)
     # No FOR UPDATE, as in _target. The routes before their runs, as a claim takes them.
     session.refresh(profile, with_for_update={"key_share": True})
     for route in profile.routes:
@@ -126,6 +141,15 @@ def delete(session: Session, profile: Profile, *, actor: str) -> int:
     cancelled = cancel_where(session, Delivery.profile_id == profile.id, reason=reason)
     profile.deleted_at = utc_now()
     profile.version += 1
+    audit.write(
+        session,
+        Act.DELETED,
+        f"profile {profile.name}",
+        actor=actor,
+        address=address(),
+        note=f"{cancelled} deliveries cancelled",
+        before=before,
+    )
     log.info("profile.deleted", extra={"profile_id": profile.id, "cancelled": cancelled, "actor": actor})
     return cancelled
 
@@ -229,6 +253,15 @@ def _store(session: Session, given: _Given, target: Profile | None) -> Saved:
         routing.backfill_later(session, profile.id, utc_now())
     session.flush()  # what the database refuses is told here, not at the caller's commit
     return Saved(profile, target is None, tuple(given.mappings.warnings))
+
+
+def _secrets_given(document: object, given: _Given) -> str | None:
+    """Name the secrets that a document sets, since none of them stands in what it changed."""
+    settings = document.get("settings") if isinstance(document, Mapping) else None
+    keys = secret_keys(type(given.settings.model)) if given.settings.model is not None else ()
+    names = [key for key in keys if isinstance(settings, Mapping) and settings.get(key) is not None]
+    names += [row.mapping.export_name for row in given.mappings.rows if row.sets_secret]
+    return f"secrets given: {', '.join(names)}" if names else None
 
 
 def _is_rescheduled(given: _Given, target: Profile | None) -> bool:

@@ -27,6 +27,12 @@ class Row:
     mapping: FieldMapping
     static: str | None
 
+    @property
+    def sets_secret(self) -> bool:
+        """Whether a secret came with the document; one that is kept did not."""
+        source = self.mapping.source
+        return self.mapping.secret and isinstance(source, Static) and source.text is not None
+
 
 @dataclass(slots=True)
 class GivenMappings:
