@@ -13,7 +13,6 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.base import Base
 
-
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
