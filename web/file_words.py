@@ -21,9 +21,9 @@ def sentence(profile: Profile, waiting: int | None, *, zone: ZoneInfo) -> str:
     facts = [RouteFacts.of(route) for route in profile.live_routes]
     if not facts:
         return "It has no route: it makes no files."
-    does = "Sends" if file_exporter(profile.export_type).uploads else "Keeps for download"
+    does, to = ("Sends", "") if file_exporter(profile.export_type).uploads else ("Writes", ", for download")
     waits = "" if waiting is None else f"; {count(waiting)} {'waits' if waiting == 1 else 'wait'}"
-    return f"{does} {_listed(facts)} once, {when(profile, zone)}{waits}."
+    return f"{does} {_listed(facts)} once, {when(profile, zone)}{to}{waits}."
 
 
 def when(profile: Profile, zone: ZoneInfo) -> str:
@@ -32,7 +32,9 @@ def when(profile: Profile, zone: ZoneInfo) -> str:
         found = schedule.parse(str(profile.settings.get("schedule", "")))
     except BadSchedule:  # another program wrote it
         return "at times that cannot be read"
-    return found.words if found.is_manual else f"{found.words} {place(zone)}"
+    if found.is_manual:
+        return found.words
+    return f"{'on ' if found.words[0].isupper() else ''}{found.words} {place(zone)}"
 
 
 def place(zone: ZoneInfo) -> str:

@@ -16,6 +16,7 @@ from models.delivery import Attempt, Delivery
 from models.gates import gate_reason
 from models.heartbeat import Heartbeat
 from models.profile import Gate, Profile, Route
+from web.admin.file_states import file_states
 from web.admin.page import IndexPage
 
 PATIENCE_MS = 3000
@@ -36,6 +37,7 @@ class Home(IndexPage):
                 "admin/home.html",
                 profiles=profiles,
                 waiting=waiting,
+                files=file_states([row.Profile for row in profiles], _midnight()),
                 delivered=_patiently(_delivered_since(_midnight())),
                 tick=tick,
                 tick_is_late=tick is None or utc_now() - tick > TICK_IS_LATE,
@@ -47,7 +49,7 @@ class Home(IndexPage):
 
 def _profiles() -> sa.Select[Any]:
     return (
-        sa.select(Profile, gate_reason.label("closed"), Gate.fault_message, Gate.fault_since)
+        sa.select(Profile, gate_reason.label("closed"), Gate.fault, Gate.fault_message, Gate.fault_since)
         .outerjoin(Gate, Gate.profile_id == Profile.id)
         .where(Profile.deleted_at.is_(None))
         .order_by(sa.func.lower(Profile.name))

@@ -12,15 +12,17 @@ from sqlalchemy.orm import selectinload
 
 from models import routing
 from models.account import Role
-from models.base import db
+from models.base import db, utc_now
 from models.delivery import Attempt, Delivery
 from models.gates import gate_reason
+from models.ledger import FILE_KINDS
 from models.profile import Gate, Profile
-from web import installed, profile_documents
+from web import installed, profile_documents, run_acts
 from web.admin import asked
+from web.admin.file_states import file_states
 from web.admin.page import PAGE_SIZE, Page
 from web.admin.route_words import route_words
-from web.admin.targets import label_of, target_of
+from web.admin.targets import is_clear_text, label_of, target_of
 from web.guard import actor, needs
 
 LOOK_BACK = 2_000
@@ -41,6 +43,8 @@ class Profiles(Page):
             self.render(
                 "admin/profiles.html",
                 rows=[(row, target_of(row.Profile), label_of(row.Profile.export_type)) for row in rows[:PAGE_SIZE]],
+                files=file_states([row.Profile for row in rows[:PAGE_SIZE]], utc_now()),
+                is_clear_text=is_clear_text,
                 routes=route_words(row.Profile for row in rows[:PAGE_SIZE]),
                 waiting={row.profile_id: row.count for row in db.session.execute(waiting_of(ids))},
                 last={row.profile_id: row for row in db.session.execute(_last_results())},
@@ -53,8 +57,10 @@ class Profiles(Page):
     @expose("/<int:profile_id>/run", methods=("POST",))
     @needs(Role.OPERATOR)
     def run(self, profile_id: int) -> ResponseReturnValue:
-        """Make everything that waits due now."""
+        """Make everything that waits due now, or files of it."""
         profile = living(profile_id)
+        if profile.export_type in FILE_KINDS:
+            return _make_files(profile)
         due = routing.run_now(db.session(), profile.id)
         db.session.commit()
         installed.ring()
@@ -89,12 +95,14 @@ class Profiles(Page):
     @staticmethod
     def _switch(profile_id: int, *, paused: bool) -> ResponseReturnValue:
         profile = living(profile_id)
-        profile.paused = paused
-        profile.version += 1
-        if not paused:
-            routing.release_held(db.session(), profile.id)
+        if paused:
+            profile.paused = True
+            profile.version += 1
+        else:
+            run_acts.resume(db.session(), profile, actor=actor())
         db.session.commit()
         installed.ring()
+        installed.ring_files()
         done = "is paused: what comes in is held" if paused else "goes on"
         flash(f'"{profile.name}" {done}.', "success")
         return redirect(url_for("profiles.index"))
@@ -112,6 +120,19 @@ class Profiles(Page):
         what = "1 waiting delivery was" if cancelled == 1 else f"{cancelled} waiting deliveries were"
         flash(f'"{name}" is deleted. {what} cancelled in your name.', "success")
         return redirect(url_for(".index"))
+
+
+def _make_files(profile: Profile) -> ResponseReturnValue:
+    try:
+        made = run_acts.make_now(db.session(), profile, actor=actor())
+    except run_acts.NotPossible as error:
+        db.session.rollback()
+        flash(str(error), "error")
+        return redirect(url_for("profiles.index"))
+    db.session.commit()
+    installed.ring_files()
+    flash(f'"{profile.name}" runs now: {"1 file is" if len(made) == 1 else f"{len(made)} files are"} made.', "success")
+    return redirect(url_for("runs.index", profile=profile.id))
 
 
 def living(profile_id: int) -> Profile:
@@ -133,7 +154,7 @@ def waiting_of(profile_ids: list[int]) -> sa.Select[Any]:
 
 def _listed(wanted: str) -> sa.Select[Any]:
     statement = (
-        sa.select(Profile, gate_reason.label("closed"), Gate.fault_message)
+        sa.select(Profile, gate_reason.label("closed"), Gate.fault, Gate.fault_message)
         .outerjoin(Gate, Gate.profile_id == Profile.id)
         .where(Profile.deleted_at.is_(None))
         .options(selectinload(Profile.mappings), selectinload(Profile.routes))

@@ -149,6 +149,9 @@ def drawn(settings: AnySettings, *, makes_files: bool = False) -> type[ProfileFo
             description="An order is so old before a file takes it; a Partial completed meanwhile is left out.",
             widget=widgets.NumberInput(),
         )
+        fields["time_zone"] = StringField(
+            "Time zone", description="Of the schedule, names and dates, such as Europe/Berlin. Empty: the account's."
+        )
     return type("DrawnProfileForm", (ProfileForm,), fields)
 
 
