@@ -271,8 +271,11 @@ class Step:
 class Folder(Protocol):
     """A session with a file server. Names are paths, relative to the login's folder or from the root.
 
-    Everything raises the errors of `errors`, with the server's own words.
+    Everything raises the errors of `errors`, with the server's own words. steps: what was seen so far on
+    the way in, and of the data channel.
     """
+
+    steps: list[Step]
 
     def put(self, name: str, size: int, chunks: Iterator[bytes], sent: Callable[[int], None]) -> None:
         """Send a file; sent is told the bytes gone so far."""

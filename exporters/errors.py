@@ -43,10 +43,12 @@ class Scope(StrEnum):
 class ExporterError(Exception):
     """Base of all. `str(error)` is one readable line without a secret.
 
-    stage: the step with a file server that failed (exporters.base.Step), where there is one.
+    Of file servers: stage is the step that failed (exporters.base.Step), passed those that went well before it while
+    the session was being opened, as (stage, milliseconds, words).
     """
 
     stage: str | None = None
+    passed: tuple[tuple[str, int, str], ...] = ()
 
 
 class TryAgain(ExporterError):

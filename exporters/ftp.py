@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import ClassVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 from exporters.base import AnySettings, Column, Door, Fault, Receipt, RunFile, Sending, Step
@@ -27,6 +27,11 @@ class Ftp:
     def __init__(self, settings: FtpSettings, columns: Sequence[Column]) -> None:
         self.settings = settings
         self._columns = tuple(columns)
+
+    @staticmethod
+    def in_clear_text(settings: Mapping[str, Any]) -> bool:
+        """Say whether these settings send password and data readable for everybody on the way."""
+        return settings.get("protocol") == "ftp"
 
     def target(self) -> str:
         """Return "SFTP files.example.com/in"."""

@@ -11,7 +11,7 @@ from exporters.errors import NameTaken, Refused, SizeUnknown, TryAgain
 from exporters.ftp_settings import FtpSettings
 
 MOST_EARLIER = 200
-"""How many earlier tries may have left something behind; further ones are too old to be looked for."""
+"""How many earlier tries may have left something behind; older ones are not looked for."""
 
 MOST_NAMES = 1000
 
@@ -19,8 +19,8 @@ MOST_NAMES = 1000
 class Placing:
     """One try to bring a file to its place. Every step may be the last: the next try reads what it finds.
 
-    Order: older temporary files of this run go; the file is sent under its temporary name; its size (or content) is
-    compared; the final name is looked at; rename; look again; companions.
+    Order: temporary files of earlier tries go; the file is sent under its temporary name; its size (or content) is
+    compared; the final name is looked at; rename; another look; companions.
     """
 
     def __init__(self, settings: FtpSettings, file: RunFile, sending: Sending, folder: Folder) -> None:
@@ -29,46 +29,45 @@ class Placing:
         self._sending = sending
         self._folder = folder
         self._progress = sending.progress
+        self._wanted = self._path(file.name)
 
     def bring(self) -> Receipt:
         """Do what is left to do. Raises TryAgain or NeedsPerson."""
-        if self._sending.came_to is Phase.DONE and self._sending.name:
-            return self._receipt(self._sending.name, "was there already")
-        if self._sending.came_to is Phase.RENAMING and self._sending.name:
-            return self._go_on(self._sending.name)
-        return self._send_whole("")
+        came_to, name = self._sending.came_to, self._sending.name
+        if name and came_to is Phase.DONE:
+            return self._receipt(name, "it had arrived before")
+        if name and came_to is Phase.RENAMING:
+            return self._go_on(name)
+        return self._send()
 
     # ---- the way of a file -----------------------------------------------------------------------------------------
 
-    def _send_whole(self, remark: str) -> Receipt:
+    def _send(self, remark: str = "") -> Receipt:
         if self._settings.create_folder and self._sending.folder.strip("/"):
             self._folder.make_folder(self._sending.folder)
         for temp in self._earlier_temps():
             self._folder.remove(temp)
         if self._settings.temp_name == "none":
             return self._send_straight(remark)
-        if self._settings.overwrite == "refuse":
-            self._refuse_taken(self._path(self._file.name))  # before a long way is gone for nothing
+        if self._stands_already():  # asked before a long way is gone for nothing
+            return self._finish(self._wanted, "these very bytes were there already")
         temp = self._temp(self._file.name, self._sending.number)
-        self._progress.begin(Phase.SENDING, self._path(self._file.name))
-        self._put(temp)
-        self._progress.begin(Phase.SENT, self._path(self._file.name))
-        self._check(temp)
+        self._put(temp, known_as=self._wanted)
         return self._give_name(temp, remark)
 
     def _send_straight(self, remark: str) -> Receipt:
         """Send under the final name at once. What an earlier try of ours left there is written over."""
-        is_ours = self._sending.came_to is not None and self._sending.name is not None
-        name = self._sending.name if is_ours and self._sending.name else self._free_name(self._path(self._file.name))
-        self._progress.begin(Phase.SENDING, name)
-        self._put(name)
-        self._progress.begin(Phase.SENT, name)
-        self._check(name)
+        name = self._sending.name if self._sending.came_to is not None else None
+        if name is None:
+            if self._stands_already():
+                return self._finish(self._wanted, "these very bytes were there already")
+            name = self._free_name()
+        self._put(name, known_as=name)
         return self._finish(name, remark)
 
     def _give_name(self, temp: str, remark: str) -> Receipt:
         try:
-            name = self._free_name(self._path(self._file.name))
+            name = self._free_name()
         except NameTaken:
             self._folder.remove(temp)
             raise
@@ -84,7 +83,7 @@ class Placing:
                 return self._give_name(temp, "")
         if self._is_whole(name):
             return self._finish(name, "the answer to the rename was lost")
-        return self._send_whole("sent again: neither the file nor its temporary name was there any more")
+        return self._send("sent again: neither the file nor its temporary name was there any more")
 
     def _finish(self, name: str, remark: str) -> Receipt:
         self._send_companions(name)
@@ -96,7 +95,7 @@ class Placing:
         ours, theirs = self._file.name, name.rpartition("/")[2]
         for companion, content in self._file.companions:
             renamed = theirs + companion.removeprefix(ours) if companion.startswith(ours) else companion
-            whole = content.replace(ours.encode(), theirs.encode()) if theirs != ours else content
+            whole = content.replace(ours.encode(), theirs.encode())  # a checksum names its file
             target = self._path(renamed)
             if self._settings.temp_name == "none":
                 self._folder.put(target, len(whole), iter((whole,)), _silent)
@@ -108,28 +107,64 @@ class Placing:
 
     # ---- steps -----------------------------------------------------------------------------------------------------
 
-    def _put(self, name: str) -> None:
+    def _put(self, name: str, *, known_as: str) -> None:
+        """Send the file under a name, and compare what arrived."""
+        self._progress.begin(Phase.SENDING, known_as)
         self._folder.put(name, self._file.size, self._file.chunks(), self._progress.sent)
+        self._progress.begin(Phase.SENT, known_as)
+        if self._settings.verify == "size":
+            self._compare_size(name)
+        elif self._settings.verify == "readback" and self._hash(name) != self._file.sha256:
+            raise _not_whole(f"{name} reads back otherwise than it was sent")
 
-    def _check(self, name: str) -> None:
-        """Compare what arrived with what was sent: the server's word that all is well proves nothing."""
-        if self._settings.verify == "none":
-            return
-        if self._settings.verify == "readback":
-            if self._hash(name) != self._file.sha256:
-                raise TryAgain(f"{name} reads back otherwise than it was sent")
-            return
+    def _compare_size(self, name: str) -> None:
+        """Compare sizes: the server's word that all went well proves nothing."""
         found = self._folder.size(name)
         if found is None:
-            raise TryAgain(f"{name} is not there after it was sent")
+            raise _not_whole(f"{name} is not there after it was sent")
         if found != self._file.size:
-            raise TryAgain(f"{name} has {found:,} bytes on the server, {self._file.size:,} were sent")
+            raise _not_whole(f"{name} has {found:,} bytes on the server, {self._file.size:,} were sent")
 
     def _look_again(self, name: str) -> None:
-        if self._settings.verify == "size":
-            self._check(name)
-        elif self._settings.verify == "readback" and self._size(name) not in {None, self._file.size}:
-            raise TryAgain(f"{name} has another size after its rename")
+        """Look at the file after its rename. Where sizes are hidden its content was read before."""
+        if self._settings.verify == "none":
+            return
+        try:
+            self._compare_size(name)
+        except SizeUnknown:
+            if self._settings.verify == "size":
+                raise
+
+    def _rename(self, temp: str, name: str) -> None:
+        try:
+            self._folder.rename(temp, name)
+        except Refused:
+            if self._settings.overwrite != "replace" or not self._is_there(name):
+                raise
+            self._folder.remove(name)  # many servers rename onto no file; for a moment there is none
+            self._folder.rename(temp, name)
+
+    # ---- what is there ---------------------------------------------------------------------------------------------
+
+    def _stands_already(self) -> bool:
+        """Say whether our very bytes stand there, from an upload before or a try that was forgotten: all is well then.
+
+        Raises NameTaken for other bytes, which must not be touched.
+        """
+        if self._settings.overwrite != "refuse" or not self._is_there(self._wanted):
+            return False
+        if not self._is_whole(self._wanted) or self._hash(self._wanted) != self._file.sha256:
+            raise self._taken()
+        return True
+
+    def _is_there(self, name: str) -> bool:
+        """Say whether there is a file. A box that shows nothing of what is in it has none for us."""
+        try:
+            return self._folder.size(name) is not None
+        except SizeUnknown:
+            if self._settings.verify == "size":
+                raise
+            return self._settings.verify == "readback" and self._can_be_read(name)
 
     def _is_whole(self, name: str) -> bool:
         """Say whether our whole file stands under this name."""
@@ -141,6 +176,13 @@ class Placing:
                 return False
         return self._settings.verify != "readback" or self._hash(name) == self._file.sha256
 
+    def _can_be_read(self, name: str) -> bool:
+        try:
+            next(self._folder.read(name), None)
+        except Refused:
+            return False
+        return True
+
     def _hash(self, name: str) -> str | None:
         """Give the SHA-256 of a file on the server; None: it cannot be read."""
         digest = hashlib.sha256()
@@ -151,44 +193,24 @@ class Placing:
             return None
         return digest.hexdigest()
 
-    def _rename(self, temp: str, name: str) -> None:
-        try:
-            self._folder.rename(temp, name)
-        except Refused:
-            if self._settings.overwrite != "replace" or self._size(name) is None:
-                raise
-            self._folder.remove(name)  # some servers rename onto no file; for a moment there is none
-            self._folder.rename(temp, name)
-
     # ---- names -----------------------------------------------------------------------------------------------------
 
-    def _free_name(self, name: str) -> str:
-        """Give the final name. Raises NameTaken where it must not be touched."""
+    def _free_name(self) -> str:
+        """Give the final name with its folder. Raises NameTaken."""
         if self._settings.overwrite == "replace":
-            return name
+            return self._wanted
         if self._settings.overwrite == "refuse":
-            self._refuse_taken(name)
-            return name
-        folder, slash, last = name.rpartition("/")
+            if self._is_there(self._wanted):
+                raise self._taken()
+            return self._wanted
         for number in range(1, MOST_NAMES):
-            candidate = folder + slash + numbered(last, number)
-            if self._size(candidate) is None:
+            candidate = self._path(numbered(self._file.name, number))
+            if not self._is_there(candidate):
                 return candidate
-        raise NameTaken(f"{name} and {MOST_NAMES - 2} names after it are there already")
+        raise NameTaken(f"{self._wanted} and {MOST_NAMES - 2} names after it are there already")
 
-    def _refuse_taken(self, name: str) -> None:
-        found = self._size(name)
-        if found is not None:
-            raise NameTaken(f"{name} is there already, {found:,} bytes")
-
-    def _size(self, name: str) -> int | None:
-        """Give a file's size; None: there is none, or the profile says that the server does not tell."""
-        try:
-            return self._folder.size(name)
-        except SizeUnknown:
-            if self._settings.verify == "size":
-                raise
-            return None
+    def _taken(self) -> NameTaken:
+        return NameTaken(f"{self._wanted} is there already, and is another file: it was not touched")
 
     def _earlier_temps(self) -> Iterator[str]:
         """Name what earlier tries may have left, the latest first."""
@@ -223,6 +245,12 @@ def numbered(name: str, number: int) -> str:
 
 
 _ENDINGS = re.compile(r"(?:\.(?:csv|txt|tsv))?(?:\.(?:gz|zst|zip))?$")
+
+
+def _not_whole(message: str) -> TryAgain:
+    error = TryAgain(message)
+    error.stage = "size"
+    return error
 
 
 def _silent(_total: int) -> None:

@@ -79,7 +79,7 @@ class Talk:
         match order["do"]:
             case "put":
                 remote.put(name, order["size"], Inlet(self._orders, order["size"]))
-                self._tell(done=None)
+                self._tell(done=remote.data_steps())
             case "read":
                 remote.read(name, lambda some: self._send(wire.BYTES, some))
                 self._tell(done=None)

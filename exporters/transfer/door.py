@@ -49,11 +49,11 @@ class FileDoor:
 class RemoteFolder:
     """One session. After a failure the next order starts a new one, so no late reply is taken for another's.
 
-    opening tells what logging in took, step by step.
+    steps tells what was seen: the way in, and how a data channel came about.
     """
 
     def __init__(self, place: Place, egress_allow: str) -> None:
-        self.opening: tuple[Step, ...] = ()
+        self.steps: list[Step] = []
         self._place = place
         self._egress_allow = egress_allow
         self._ends = monotonic() + SESSION_SECONDS
@@ -63,7 +63,7 @@ class RemoteFolder:
         """Start the process and have it log in."""
         process = self._process = Process(silence=self._place.timeout_seconds + SILENCE_SECONDS, ends=self._ends)
         process.send(wire.order({"place": asdict(self._place), "egress_allow": self._egress_allow}), self._listen)
-        self.opening = _steps(self._answer(process))
+        self._note(self._answer(process))
         return process
 
     def close(self) -> None:
@@ -100,12 +100,17 @@ class RemoteFolder:
     def read(self, name: str) -> Iterator[bytes]:
         """Read a file back."""
         process = self._order("read", name)
-        while True:
-            kind, content = process.frame()
-            if kind == wire.BYTES:
-                yield content
-            elif "done" in self._heard(content):
-                return
+        is_over = False
+        try:
+            while not is_over:
+                kind, content = process.frame()
+                if kind == wire.BYTES:
+                    yield content
+                else:
+                    is_over = "done" in self._heard(content)
+        finally:
+            if not is_over:
+                self.break_off()  # the rest of it is still on its way
 
     def rename(self, old: str, new: str) -> None:
         """Give a file another name."""
@@ -130,7 +135,7 @@ class RemoteFolder:
         if left:
             self.break_off()
             raise RuntimeError(f"{name}: the file is not as long as it was said to be")
-        self._answer(process, sent)
+        self._note(self._answer(process, sent))
         sent(size)
 
     def _tell_missing_folder(self, name: str, refused: Refused) -> None:
@@ -146,6 +151,15 @@ class RemoteFolder:
             missing = Refused(f"the folder {folder} is missing on the server ({refused})")
             missing.stage = refused.stage
             raise missing from refused
+
+    def _note(self, told: list[tuple[str, int, str]]) -> None:
+        """Keep what was seen, each step once: a session that begins again shows nothing new."""
+        known = {step.stage for step in self.steps}
+        self.steps += [
+            Step(stage, ok=True, duration_ms=took, message=words, host_key=words if stage == "host key" else None)
+            for stage, took, words in told
+            if stage not in known
+        ]
 
     def _ask(self, do: str, name: str, **more: object) -> Any:
         return self._answer(self._order(do, name, **more))
@@ -176,16 +190,8 @@ class RemoteFolder:
         if "trouble" in news:
             trouble = wire.Trouble.read(news["trouble"])
             self.break_off()
-            self.opening = _steps(trouble.steps)
             raise error_of(trouble, self._place)
         if "bug" in news:
             self.break_off()
             raise RuntimeError(news["bug"])
         return news
-
-
-def _steps(told: Any) -> tuple[Step, ...]:
-    return tuple(
-        Step(stage, ok=True, duration_ms=took, message=words, host_key=words if stage == "host key" else None)
-        for stage, took, words in told
-    )

@@ -33,6 +33,7 @@ def error_of(trouble: Trouble, place: Place) -> ExporterError:
     """Return the error to raise, with its stage."""
     error = _error(trouble, place)
     error.stage = trouble.stage
+    error.passed = trouble.steps
     return error
 
 
@@ -52,7 +53,7 @@ def _error(trouble: Trouble, place: Place) -> ExporterError:
     if trouble.code == pycurl.E_LOGIN_DENIED:
         return LoginRefused(line)
     if trouble.code == pycurl.E_PEER_FAILED_VERIFICATION and place.protocol != "sftp":
-        return BadCertificate(line)
+        return BadCertificate(line + (f" (signed by {words_of(trouble.issuer, place)})" if trouble.issuer else ""))
     if trouble.code == pycurl.E_QUOTE_ERROR and "Unknown error" in trouble.text:
         return TryAgain(line)  # SFTP: the line broke off, and nothing was refused
     return Refused(line) if trouble.code in _REFUSALS else TryAgain(line)

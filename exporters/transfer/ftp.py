@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pycurl
 
 from exporters.guard import Ports
+from exporters.transfer.certificates import signer_of
 from exporters.transfer.names import folders_above, ftp_path
 from exporters.transfer.remote import Failed, Remote
 from exporters.transfer.wire import Trouble
@@ -20,6 +22,7 @@ NOT_TOLD = "not told"
 
 _UNIX = re.compile(r"[-l][-rwxsStTl]{9}\S*\s+\d+\s+\S+\s+\S+\s+(\d+)\s+\S+\s+\S+\s+\S+\s(.+)")
 _DOS = re.compile(r"\d\d-\d\d-\d\d(?:\d\d)?\s+\d\d:\d\d(?:[AP]M)?\s+(\d+)\s(.+)")
+_PASV = re.compile(r"\b(\d+,\d+,\d+,\d+),\d+,\d+")
 _FACT = re.compile(r"(?:^|[ ;])size=(\d+);", re.IGNORECASE)
 
 
@@ -32,7 +35,13 @@ class FtpRemote(Remote):
     def open(self) -> None:
         """Connect, secure the line and log in."""
         self._is_in = False
-        self.run("login", *self._no_transfer())
+        try:
+            self.run("login", *self._no_transfer())
+        except Failed as failed:
+            if failed.trouble.code != pycurl.E_PEER_FAILED_VERIFICATION:
+                raise
+            signer = signer_of(self.place, self.guard)
+            raise Failed(replace(failed.trouble, issuer=signer)) from failed
         self._is_in = True
 
     def url(self, name: str) -> str:
@@ -105,6 +114,17 @@ class FtpRemote(Remote):
     def security_words(self) -> str:
         """Name the certificate's issuer."""
         return f"certificate signed by {self._issuer()}"
+
+    def data_steps(self) -> list[tuple[str, int, str]]:
+        """Say where the data went, and which address the server named for it."""
+        reply = next((line for line in self.lines if line.startswith(("227 ", "229 "))), "")
+        named = _PASV.search(reply)
+        words = "a second connection, for data, is open"
+        if named and self.place.passive != "pasv-address":
+            address = named[1].replace(",", ".")
+            if address != self.info(pycurl.PRIMARY_IP):
+                words += f"; the server names {address} for it, which is ignored"
+        return [("data channel", round(self.info(pycurl.PRETRANSFER_TIME) * 1000), words)]
 
     def is_in(self) -> bool:
         """Say whether the login was taken."""

@@ -47,9 +47,12 @@ class Remote:
         self.lines: list[str] = []
         self.address: str | None = None
         self.sockets = 0
-        self._guard = guard
+        self.guard = guard
         self._told = told
         self._told_at = 0.0
+        self._seen: tuple[int, ...] = ()
+        self._moved_at = 0.0
+        self._is_stalled = False
         self._handle: Any = pycurl.Curl()
         self._parent = os.getppid()
 
@@ -105,6 +108,10 @@ class Remote:
             found.append(("login", _ms(handle.getinfo(pycurl.TOTAL_TIME) - (secured or connected)), "logged in"))
         return found
 
+    def data_steps(self) -> list[tuple[str, int, str]]:
+        """Tell how the last transfer's own connection came about, where it had one."""
+        return []
+
     def security(self) -> str:
         """Name the step that makes the line safe."""
         raise NotImplementedError
@@ -137,22 +144,27 @@ class Remote:
             handle.setopt(option, value)
         self.lines.clear()
         self.sockets = 0
+        self._moved_at = monotonic()
+        self._is_stalled = False
         try:
             handle.perform()
         except pycurl.error as error:
             code, text = error.args[:2]
+            if self._is_stalled:
+                return int(pycurl.E_OPERATION_TIMEDOUT), f"nothing moved for {self.place.timeout_seconds} seconds"
             return int(code), str(text)
         return pycurl.E_OK, ""
 
     def trouble(self, code: int, text: str, doing: str) -> Trouble:
         """Write down how a transfer failed."""
+        stage = self.stage(code, doing)
         return Trouble(
-            stage=self.stage(code, doing),
+            stage=stage,
             code=code,
             text=text,
             reply=self.refusal(),
             address=self.address,
-            steps=tuple(self.steps()) if doing == "login" else (),
+            steps=tuple(step for step in self.steps() if step[0] != stage) if doing == "login" else (),
         )
 
     def info(self, what: int) -> Any:
@@ -208,14 +220,14 @@ class Remote:
         target, port = str(address.addr[0]), int(address.addr[1])
         if self.address is not None or address.family not in _FAMILIES:
             return pycurl.SOCKET_BAD
-        if not self._guard.may_dial(target, port, ports=self.ports):
+        if not self.guard.may_dial(target, port, ports=self.ports):
             self.address = target
             return pycurl.SOCKET_BAD
         self.sockets += 1
         return socket.socket(address.family, address.socktype, address.protocol)
 
     def _on_connected(self, address: str, _own: str, port: int, _own_port: int) -> int:
-        if self.address is None and self._guard.may_dial(address, port, ports=self.ports):
+        if self.address is None and self.guard.may_dial(address, port, ports=self.ports):
             return int(pycurl.PREREQFUNC_OK)
         self.address = self.address or address
         return int(pycurl.PREREQFUNC_ABORT)
@@ -226,8 +238,14 @@ class Remote:
         else:
             self.lines[-1] = line.decode("utf-8", "replace").strip()
 
-    def _on_progress(self, _down_all: int, _down: int, _up_all: int, up: int) -> int:
+    def _on_progress(self, _down_all: int, down: int, _up_all: int, up: int) -> int:
         now = monotonic()
+        seen = (down, up, len(self.lines), self.sockets)
+        if seen != self._seen:
+            self._seen, self._moved_at = seen, now
+        elif now - self._moved_at > self.place.timeout_seconds:
+            self._is_stalled = True  # libcurl itself waits minutes for a data connection that nobody answers
+            return 1
         if now - self._told_at >= TELL_SECONDS:
             self._told_at = now
             if os.getppid() != self._parent:

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from exporters.base import Folder
+from exporters.base import Folder, Step
 from exporters.errors import Refused, TryAgain
 from exporters.registry import file_exporter
 from models import chunks
@@ -88,6 +88,7 @@ class Client:
     """A session with the server in memory."""
 
     def __init__(self, server: FileServer) -> None:
+        self.steps: list[Step] = []
         self._server = server
 
     def put(self, name: str, size: int, chunks: Iterator[bytes], sent: Callable[[int], None]) -> None:
