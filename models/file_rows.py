@@ -45,7 +45,9 @@ class Lines:
             .render_derived()
         )
         alone = _with_items(row.c.order_snapshot, sa.func.jsonb_build_array(item.c.item))
-        order = sa.case((item.c.item.is_(None), row.c.order_snapshot), else_=alone)
+        whole = row.c.order_snapshot
+        none = whole if self.product is None else _with_items(whole, _NO_ITEMS)
+        order = sa.case((item.c.item.is_(None), none), else_=alone)
         return _select(row.c, order).select_from(row.outerjoin(item, sa.true())).offset(_ZERO)
 
     def count(self, order: Expression) -> sa.ColumnElement[int]:

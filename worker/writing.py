@@ -121,10 +121,11 @@ def _expect(reader: sa.Connection, taken_by: int, plan: FilePlan) -> _Expected:
     orders, first, last = reader.execute(ledger).one()
     rows = orders
     if not plan.makes_a_line_each:
-        lines = sa.select(sa.func.sum(plan.line_count(Event.__table__.c.order_snapshot))).join(
-            FileItem, FileItem.event_id == Event.id
+        lines = sa.select(sa.func.sum(plan.line_count(Event.__table__.c.order_snapshot)))
+        taken = (
+            lines.select_from(FileItem).join(Event, Event.id == FileItem.event_id).where(FileItem.run_id == taken_by)
         )
-        rows = reader.scalar(lines.where(FileItem.run_id == taken_by)) or 0
+        rows = reader.scalar(taken) or 0
     return _Expected(orders, rows, first, last)
 
 
