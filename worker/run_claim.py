@@ -11,7 +11,7 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -25,6 +25,7 @@ from models.rules.parts import deal
 from models.run import FileItem, Run
 from worker.file_plan import FilePlan
 from worker.heart import LEASE_SECONDS
+from worker.outage import DATABASE_ERRORS
 
 log = logging.getLogger(__name__)
 
@@ -141,9 +142,16 @@ class Lease:
     tries: int
 
 
+Found = Lease | Literal["held"] | None
+"""What a look for work came to: a run that cannot be made is put aside, and the next one is looked for."""
+
+
 def claim(engine: sa.Engine, *, name: str, account_time_zone: str) -> Lease | None:
     """Take over what was left, else claim the next run that is due. Commits before it returns. None: nothing is due."""
-    return _take_over(engine, name) or _claim_next(engine, name, account_time_zone)
+    while True:
+        found = _take_over(engine, name) or _claim_next(engine, name, account_time_zone)
+        if found != "held":
+            return found
 
 
 def hold(engine: sa.Engine, lease: Lease, message: str) -> bool:
@@ -152,7 +160,7 @@ def hold(engine: sa.Engine, lease: Lease, message: str) -> bool:
         return _hold(connection, lease.run_id, lease.profile_id, message, token=lease.token)
 
 
-def _take_over(engine: sa.Engine, name: str) -> Lease | None:
+def _take_over(engine: sa.Engine, name: str) -> Found:
     with engine.begin() as connection:
         row = connection.execute(TAKE_OVER, {"name": name}).one_or_none()
         if row is None:
@@ -162,10 +170,10 @@ def _take_over(engine: sa.Engine, name: str) -> Lease | None:
             return lease
         message = f"it was begun {MOST_TRIES} times and never finished; the log says more"
         _hold(connection, lease.run_id, lease.profile_id, message, token=lease.token)
-        return None
+        return "held"
 
 
-def _claim_next(engine: sa.Engine, name: str, account_time_zone: str) -> Lease | None:
+def _claim_next(engine: sa.Engine, name: str, account_time_zone: str) -> Found:
     with Session(engine) as session, session.begin():
         session.execute(sa.text(f"SET LOCAL statement_timeout = '{CLAIM_SECONDS}s'"))
         run_id = session.scalar(NEXT_PLANNED)
@@ -173,21 +181,33 @@ def _claim_next(engine: sa.Engine, name: str, account_time_zone: str) -> Lease |
             return None
         run = session.get_one(Run, run_id)
         profile, route = session.get_one(Profile, run.profile_id), session.get_one(Route, run.route_id)
-        try:
-            plan = FilePlan.of(profile, snapshots.RouteFacts.of(route), account_time_zone=account_time_zone)
-        except (BadSettings, UnreadableMappings) as error:
-            _hold(session.connection(), run.id, profile.id, str(error), token=None)
-            return None
+        plan = _plan(profile, route, account_time_zone)
+        if isinstance(plan, str):
+            _hold(session.connection(), run.id, profile.id, plan, token=None)
+            return "held"
         snapshot = snapshots.take(profile, route, account_time_zone=account_time_zone)
         token = _lease(session, run, snapshot, name)
         orders = _take_rows(session, run, profile)
         fault = _deal(session, run, plan, orders)
         if fault is not None:
             _hold(session.connection(), run.id, profile.id, fault, token=token)
-            return None
+            return "held"
         session.execute(LEASE_ANEW, {"id": run.id})
         log.info("run.claimed", extra={"run_id": run.id, "profile_id": profile.id, "orders": orders})
         return Lease(run.id, profile.id, token, 1)
+
+
+def _plan(profile: Profile, route: Route, account_time_zone: str) -> FilePlan | str:
+    """Make the profile ready to write; or say why that cannot be."""
+    try:
+        return FilePlan.of(profile, snapshots.RouteFacts.of(route), account_time_zone=account_time_zone)
+    except (BadSettings, UnreadableMappings) as error:
+        return str(error)
+    except DATABASE_ERRORS:
+        raise
+    except Exception as error:  # somebody wrote into the table what no check let through; the others go on
+        log.exception("profile.unusable", extra={"profile_id": profile.id})
+        return f"internal error: {type(error).__name__}"
 
 
 def _lease(session: Session, run: Run, snapshot: dict[str, Any], name: str) -> int:

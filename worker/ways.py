@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,8 @@ from exporters.registry import file_exporter
 from models.profile import Profile
 from models.sealed import CannotOpen, Seal
 from models.secret_places import open_settings
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,14 @@ class Ways:
         version = session.scalars(sa.select(Profile.version).where(Profile.id == profile_id)).one()
         way = self._ways.get(profile_id)
         if way is None or way.version != version:
-            way = self._ways[profile_id] = _way(session.get_one(Profile, profile_id), self._seal)
+            profile = session.get_one(Profile, profile_id)
+            try:
+                way = self._ways[profile_id] = _way(profile, self._seal)
+            except BadSettings:
+                raise
+            except Exception as error:  # somebody wrote into the table what no check let through; the others go on
+                log.exception("profile.unusable", extra={"profile_id": profile_id})
+                raise BadSettings(f"internal error: {type(error).__name__}") from error
         return way
 
 

@@ -203,6 +203,16 @@ def test_settings_that_make_no_file_hold_the_run_and_the_third_stops_the_schedul
     assert files.run_row(run).state == RunState.PLANNED
 
 
+def test_a_profile_that_no_check_let_through_holds_its_run_and_the_others_go(files: FileWorks):
+    profile, other = files.csv(), files.csv()
+    files.events()
+    (run,), (fine,) = files.plan(profile), files.plan(other)
+    files.run("UPDATE profiles SET time_zone = 'Nowhere/Land' WHERE id = :id", id=profile)
+    assert files.make() == 1
+    assert "internal error" in files.run_row(run).error
+    assert files.run_row(fine).state == RunState.WRITTEN
+
+
 def test_a_claim_does_not_keep_the_intake_waiting(files: FileWorks):
     profile = files.csv()
     files.events()
