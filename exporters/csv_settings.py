@@ -14,7 +14,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
 from exporters.base import Settings
-from exporters.fields import Group, Labels, Presets
+from exporters.fields import Group, Labels, OnlyWith, Presets
 
 Preset = Literal["standard", "excel", "excel-semicolon", "tab"]
 Delimiter = Literal[",", ";", "\t", "|", "~", "^"]
@@ -87,6 +87,7 @@ class CsvSettings(Settings):
     unmappable: Annotated[
         Unmappable,
         FORMAT,
+        OnlyWith("encoding", ("windows-1252",)),
         Labels({"nearest": "nearest letter", "question": "question mark", "fail": "make no file"}),
     ] = Field(
         default="nearest",

@@ -45,6 +45,19 @@ class Presets:
     of: Mapping[str, Mapping[str, Any]]
 
 
+@dataclass(frozen=True)
+class OnlyWith:
+    """The setting means something only while another one, named as in the document, has one of these words."""
+
+    key: str
+    words: tuple[str, ...]
+
+
+def only_with(model: type[BaseModel], name: str) -> OnlyWith | None:
+    """Return what one field depends on; None: it always means something."""
+    return next((mark for mark in model.model_fields[name].metadata if isinstance(mark, OnlyWith)), None)
+
+
 def presets(model: type[BaseModel], name: str) -> Mapping[str, Mapping[str, Any]]:
     """Return what the choices of one field fill; nothing for most."""
     return next((mark.of for mark in model.model_fields[name].metadata if isinstance(mark, Presets)), {})

@@ -11,7 +11,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_va
 from exporters.base import SettingsFault
 from exporters.csv_settings import DELIVERY, CsvSettings, Preset
 from exporters.errors import BadAddress, BadSettings
-from exporters.fields import Labels, Mark
+from exporters.fields import Labels, Mark, OnlyWith
 from exporters.guard import Ports
 from exporters.headers import CONTROL
 from exporters.transfer import Place, parse_certificates, parse_host, parse_host_keys
@@ -19,6 +19,10 @@ from exporters.transfer.place import Passive, Protocol, TlsMax
 
 PORTS: dict[str, int] = {"sftp": 22, "ftps": 21, "ftps-implicit": 990, "ftp": 21}
 """The usual port of each protocol."""
+
+_SSH = OnlyWith("protocol", ("sftp",))
+_TLS = OnlyWith("protocol", ("ftps", "ftps-implicit"))
+_FTP = OnlyWith("protocol", ("ftps", "ftps-implicit", "ftp"))
 
 TempName = Literal["dot", "suffix", "none"]
 Overwrite = Literal["refuse", "suffix", "replace"]
@@ -57,33 +61,34 @@ class FtpSettings(CsvSettings):
         le=65535,
     )
     user: Annotated[str, DELIVERY, Mark.FORGETS_SECRETS] = Field(title="User", min_length=1, max_length=200)
-    private_key: Annotated[SecretStr | None, DELIVERY, Mark.TEXT_AREA] = Field(
+    private_key: Annotated[SecretStr | None, DELIVERY, Mark.TEXT_AREA, _SSH] = Field(
         default=None, title="Private key", description="For SFTP: OpenSSH or PEM. This or a password.", max_length=16384
     )
-    key_passphrase: Annotated[SecretStr | None, DELIVERY] = Field(
+    key_passphrase: Annotated[SecretStr | None, DELIVERY, _SSH] = Field(
         default=None, title="Passphrase of the key", max_length=1000
     )
     password: Annotated[SecretStr | None, DELIVERY] = Field(
         default=None, title="Password", max_length=1000, validate_default=True
     )
-    host_keys: Annotated[str | None, DELIVERY, Mark.TEXT_AREA] = Field(
+    host_keys: Annotated[str | None, DELIVERY, Mark.TEXT_AREA, _SSH] = Field(
         default=None,
         title="Host keys",
         description="For SFTP, one a line: SHA256:... or a line of known_hosts. Without one of them nothing is sent.",
         max_length=16384,
     )
-    ca_certificate: Annotated[str | None, DELIVERY, Mark.TEXT_AREA] = Field(
+    ca_certificate: Annotated[str | None, DELIVERY, Mark.TEXT_AREA, _TLS] = Field(
         default=None,
         title="CA certificate",
         description="For FTPS: PEM, when no public authority has signed the server's certificate.",
         max_length=65536,
     )
-    tls_max: Annotated[TlsMax, DELIVERY, Labels({"auto": "the newest", "1.2": "TLS 1.2, for old servers"})] = Field(
-        default="auto", title="TLS at most"
+    tls_max: Annotated[TlsMax, DELIVERY, _TLS, Labels({"auto": "the newest", "1.2": "TLS 1.2, for old servers"})] = (
+        Field(default="auto", title="TLS at most")
     )
     passive: Annotated[
         Passive,
         DELIVERY,
+        _FTP,
         Labels(
             {"auto": "EPSV, then PASV", "pasv": "PASV only", "pasv-address": "PASV, to the address the server names"}
         ),

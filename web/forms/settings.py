@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 from wtforms import Form, FormField, SelectField, widgets
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # the stubs lag behind 3.3
 
-from exporters.fields import Mark, group, labels, marks, presets, secret_names
+from exporters.fields import Mark, OnlyWith, group, labels, marks, only_with, presets, secret_names
 from web.forms.setting_fields import (
     MISSING,
     AreaSetting,
@@ -54,10 +54,14 @@ class GroupSetting(FormField):  # type: ignore[type-arg]  # generic in the stubs
 
 
 class SettingsForm(Form):
-    """Base of all drawn forms. Fields bear the document's own keys; groups name those under each heading."""
+    """Base of all drawn forms. Fields bear the document's own keys.
+
+    groups name those under each heading, depends those that mean something only with another one's choice.
+    """
 
     model: ClassVar[type[BaseModel]]
     groups: ClassVar[Mapping[str | None, list[str]]]
+    depends: ClassVar[Mapping[str, OnlyWith]]
 
     def document(self) -> object:
         """Read the form back as a document."""
@@ -98,7 +102,16 @@ def settings_form(model: type[BaseModel]) -> type[SettingsForm]:
     for name in secret_names(model):
         if not model.model_fields[name].is_required():
             fields[FORGET + _key(name, model.model_fields[name])] = ForgetTick("Remove the stored one")
-    return type(f"{model.__name__}Form", (SettingsForm,), {"model": model, "groups": _groups(model), **fields})
+    return type(
+        f"{model.__name__}Form",
+        (SettingsForm,),
+        {"model": model, "groups": _groups(model), "depends": _depends(model), **fields},
+    )
+
+
+def _depends(model: type[BaseModel]) -> dict[str, OnlyWith]:
+    found = {_key(name, info): only_with(model, name) for name, info in model.model_fields.items()}
+    return {key: mark for key, mark in found.items() if mark is not None}
 
 
 def _groups(model: type[BaseModel]) -> dict[str | None, list[str]]:

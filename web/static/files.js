@@ -29,6 +29,24 @@
     fill(true);
   }
 
+  // Settings that mean nothing with another one's choice are out of sight; what may be read on the way says so in red.
+  function depend(form) {
+    form.querySelectorAll("[data-only-with]").forEach(function (part) {
+      var field = form.querySelector('[name="' + part.dataset.onlyWith + '"]');
+      part.classList.toggle("wb-hidden", part.dataset.words.split(" ").indexOf(field.value) < 0);
+    });
+    var protocol = input(form, "protocol");
+    if (!protocol) { return; }
+    var chip = protocol.parentNode.querySelector(".badge-danger");
+    if (!chip) {
+      chip = document.createElement("small");
+      chip.className = "badge badge-danger";
+      chip.textContent = "clear text";
+      protocol.after(chip);
+    }
+    chip.hidden = protocol.selectedOptions[0].text.indexOf("clear text") < 0;
+  }
+
   // Parts of the answer go to their places in the form; what has no place of its own is given back.
   function spread(text) {
     var rest = document.createElement("div");
@@ -86,6 +104,10 @@
   });
 
   document.querySelectorAll("[data-presets]").forEach(presets);
-  document.querySelectorAll("[data-live]").forEach(live);
+  document.querySelectorAll("[data-live]").forEach(function (form) {
+    form.addEventListener("change", function () { depend(form); });
+    depend(form);
+    live(form);
+  });
   window.waybill = { spread: spread };
 }());
