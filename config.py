@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import zoneinfo
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -37,8 +38,12 @@ def _secret_key(text: str) -> str:
     return text
 
 
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
 def _encryption_keys(text: str) -> tuple[str, ...]:
-    keys = tuple(part.strip() for part in text.split(",") if part.strip())
+    keys = _listed(text)
     if not keys:
         raise ValueError("must hold at least one Fernet key")
     for key in keys:
@@ -63,6 +68,29 @@ def _egress_allow(text: str) -> str:
     except ValueError as error:
         raise ValueError(str(error).removeprefix("EGRESS_ALLOW: ")) from error
     return text
+
+
+_HOST = re.compile(r"\.?[a-z0-9_-]+(\.[a-z0-9_-]+)*")
+
+
+def _hosts(text: str) -> tuple[str, ...]:
+    names = tuple(name.lower() for name in _listed(text))
+    for name in names:
+        if not _HOST.fullmatch(name):
+            raise ValueError(f'"{name}" is no host name: give it as in export.example.com, without scheme and port')
+    return names
+
+
+_FIELD = re.compile(r"order(\.[^.\[\],*]+(\[\])?)+")
+
+
+def _order_fields(text: str) -> frozenset[str]:
+    """Read paths as a refusal names them, `order` left out: that is how the scan names them."""
+    paths = _listed(text)
+    for path in paths:
+        if not _FIELD.fullmatch(path):
+            raise ValueError(f'"{path}" is no field: name it as order.trackingNumber or order.items[].serial')
+    return frozenset(path.removeprefix("order.") for path in paths)
 
 
 def _count(low: int, high: int) -> Callable[[str], int]:
@@ -95,6 +123,19 @@ class Config:
     egress_allow: str = _setting(
         "Private targets that may be dialled: comma-separated CIDR or CIDR:port, e.g. 10.1.2.0/24:443.",
         _egress_allow,
+        "",
+    )
+    proxy_hops: int = _setting(
+        "How many proxies of yours stand before the web process: so many entries of X-Forwarded-For are believed.",
+        _count(0, 9),
+        "0",
+    )
+    trusted_hosts: tuple[str, ...] = _setting(
+        "Names under which Waybill is called, comma-separated; other hosts are refused. Empty: any.", _hosts, ""
+    )
+    card_scan_exempt: frozenset[str] = _setting(
+        "Fields that may look like a card number by chance, comma-separated, e.g. order.trackingNumber.",
+        _order_fields,
         "",
     )
 

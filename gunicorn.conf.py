@@ -22,3 +22,4 @@ accesslog = None  # the application logs what matters; a URL may hold what no lo
 errorlog = "-"
 preload_app = False  # forks would share database connections
 control_socket_disable = True  # its path is one per user, several instances would fight for it
+forwarded_allow_ips = ""  # PROXY_HOPS alone says whom X-Forwarded-Proto is believed from

@@ -7,7 +7,7 @@ not even with other content.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -75,6 +75,7 @@ def accept(
     *,
     now: datetime,
     zone: ZoneInfo,
+    card_exempt: Collection[str] = (),
     first_index: int = 0,
     history_only: bool = False,
 ) -> Accepted:
@@ -89,7 +90,7 @@ def accept(
         try:
             if isinstance(document, EventFault):
                 raise document
-            event = read_event(document, now=now, zone=zone)
+            event = read_event(document, now=now, zone=zone, card_exempt=card_exempt)
         except EventFault as fault:
             taken.errors.append(Refused(index, fault.path, fault.message))
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -45,7 +46,7 @@ REFUSE = sa.text(
 )
 
 
-def route_strays(connection: sa.Connection, zone: ZoneInfo) -> tuple[int, bool]:
+def route_strays(connection: sa.Connection, zone: ZoneInfo, card_exempt: Collection[str] = ()) -> tuple[int, bool]:
     """Take up to MOST events that nobody has routed. Returns how many, and whether a delivery is due at once."""
     lock_routing(connection)
     rows = connection.execute(STRAYS).all()
@@ -53,15 +54,15 @@ def route_strays(connection: sa.Connection, zone: ZoneInfo) -> tuple[int, bool]:
     refused: list[dict[str, Any]] = []
     for row in rows:
         try:
-            taken.append((row.id, _read(row, zone)))
+            taken.append((row.id, _read(row, zone, card_exempt)))
         except EventFault as fault:
-            refused.append(_refusal(row, fault))
+            refused.append(_refusal(row, fault, card_exempt))
     if refused:
         connection.execute(REFUSE, {"rows": as_json(refused)})
     return len(rows), bool(taken) and _adopt(connection, taken)
 
 
-def _read(row: Any, zone: ZoneInfo) -> NewEvent:
+def _read(row: Any, zone: ZoneInfo, card_exempt: Collection[str]) -> NewEvent:
     if row.occurred_at is None:
         raise EventFault("occurredAt", "must be between the years 1 and 9999")
     document = {
@@ -71,7 +72,7 @@ def _read(row: Any, zone: ZoneInfo) -> NewEvent:
         "testCard": row.test_card,
         "order": _order(row),
     }
-    return read_event(document, now=row.occurred_at, zone=zone)
+    return read_event(document, now=row.occurred_at, zone=zone, card_exempt=card_exempt)
 
 
 def _order(row: Any) -> Any:
@@ -81,21 +82,21 @@ def _order(row: Any) -> Any:
         raise EventFault("order", "is nested too deeply") from error
 
 
-def _refusal(row: Any, fault: EventFault) -> dict[str, Any]:
+def _refusal(row: Any, fault: EventFault, card_exempt: Collection[str]) -> dict[str, Any]:
     """Say why, and what must not stay. Another fault may have been found before the card: look again."""
     where = f"{fault.path}: " if fault.path else ""
     return {
         "id": row.id,
         "refusal": where + fault.message,
         "has_time": row.occurred_at is not None,
-        "wipes": isinstance(fault, CardData) or _holds_card_data(row.snapshot),
+        "wipes": isinstance(fault, CardData) or _holds_card_data(row.snapshot, card_exempt),
         "wipes_key": cards.scan_text(row.event_key) is not None,
     }
 
 
-def _holds_card_data(snapshot: str) -> bool:
+def _holds_card_data(snapshot: str, card_exempt: Collection[str]) -> bool:
     try:
-        return cards.scan(decode(snapshot), snapshot).fault is not None
+        return cards.scan(decode(snapshot), snapshot, exempt=card_exempt).fault is not None
     except RecursionError:
         return True  # nobody can look through it
 

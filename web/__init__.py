@@ -12,7 +12,9 @@ from models.rules.bodies import MOST_BODY_BYTES
 from web.admin import init_admin
 from web.api import init_api
 from web.cli import init_cli
+from web.front import init_front
 from web.guard import init_guard
+from web.headers import init_headers
 from web.health import init_health
 from web.installed import init_installed
 from web.login import init_login
@@ -33,6 +35,8 @@ def create_app(config: Config) -> Flask:
     init_installed(app, config)
     db.init_app(app)
     migrate.init_app(app, db, directory="migrations", compare_type=True)
+    init_front(app, config)
+    init_headers(app)
     init_login(app)
     init_guard(app)
     init_welcome(app)

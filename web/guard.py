@@ -9,7 +9,7 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 import sqlalchemy as sa
-from flask import Flask, Response, abort, redirect, request, session, url_for
+from flask import Flask, abort, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_user, user_logged_out
 from flask_security.signals import user_authenticated
@@ -27,24 +27,15 @@ R = TypeVar("R")
 AREA = "/admin"
 OWN = "account"
 """The pages on which everybody changes the own account."""
-OUTSIDE = frozenset({"security.login", "welcome.choose"})
-"""The pages for strangers."""
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 IDLE = timedelta(hours=1)
 LONGEST = timedelta(hours=12)
 TOUCH_AFTER = timedelta(minutes=1)
-HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
-    " object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-}
 
 
 def init_guard(app: Flask) -> None:
     """Close the area, and keep a row in Postgres for every browser that is signed in."""
     app.before_request(guard)
-    app.after_request(seal_off)
     user_authenticated.connect(_begin, app)
     user_logged_out.connect(_end, app)
 
@@ -59,16 +50,6 @@ def guard() -> ResponseReturnValue | None:
     if request.method not in SAFE and request.blueprint != OWN and not may(Role.OPERATOR):
         abort(403)
     return None
-
-
-def seal_off(answer: Response) -> Response:
-    """Tell the browser to run only our own scripts, to show the pages in no frame and to keep none of them."""
-    if _is_inside(request.path) or request.endpoint in OUTSIDE:
-        for name, value in HEADERS.items():
-            answer.headers.setdefault(name, value)
-        if request.endpoint != "admin.static":
-            answer.headers["Cache-Control"] = "no-store"
-    return answer
 
 
 def may(needed: Role) -> bool:
@@ -130,6 +111,7 @@ def _is_alive() -> bool:
 def _begin(_app: Flask, user: Any, **_more: Any) -> None:
     token = secrets.token_urlsafe(32)
     session["sign_in"] = token
+    session.pop("csrf_token", None)  # who put a cookie into this browser before must not know the forms' token
     db.session.execute(sa.delete(SignIn).where(SignIn.created_at < sa.func.now() - LONGEST))
     db.session.add(SignIn(digest=digest(token), user_id=user.id))
     db.session.execute(sa.update(User).where(User.id == user.id).values(last_login_at=sa.func.now()))

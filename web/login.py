@@ -116,7 +116,12 @@ class SignInForm(LoginForm):
 
 
 class CookieSession(SecureCookieSessionInterface):
-    """Session cookies are Secure whenever the request came over TLS."""
+    """Over TLS the session's cookie is Secure, and its name makes browsers take it from this very host only."""
+
+    def get_cookie_name(self, app: Flask) -> str:
+        """Ask the request, not a setting. A cookie that came without TLS has another name and opens nothing."""
+        name = super().get_cookie_name(app)
+        return f"__Host-{name}" if request.is_secure else name
 
     def get_cookie_secure(self, app: Flask) -> bool:  # noqa: ARG002 -- the name is Flask's
         """Ask the request, not a setting."""

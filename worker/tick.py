@@ -89,7 +89,7 @@ def _route(place: Workplace, ends: float) -> None:
     taken = MOST
     while taken == MOST and monotonic() < ends:
         with place.engine.begin() as connection:
-            taken, _ = route_strays(connection, zone)
+            taken, _ = route_strays(connection, zone, place.config.card_scan_exempt)
         if taken:
             log.info("strays.routed", extra={"events": taken})
 

@@ -6,7 +6,7 @@ The order itself is kept as the compact JSON text it came as, numbers to the las
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -116,10 +116,10 @@ decode: Callable[[str], Any] = json.JSONDecoder(
 """Read JSON with exact numbers. What strict JSON forbids inside comes back as NotJson, so only its event is refused."""
 
 
-def read_event(document: Any, *, now: datetime, zone: ZoneInfo) -> NewEvent:
+def read_event(document: Any, *, now: datetime, zone: ZoneInfo, card_exempt: Collection[str] = ()) -> NewEvent:
     """Check one decoded event document. Raises EventFault with the first fault's path.
 
-    zone is the account's: times without an offset are in it.
+    zone is the account's: times without an offset are in it. card_exempt: the order's paths that cards.scan passes.
     """
     if isinstance(document, NotJson):
         raise EventFault("", document.message)
@@ -141,7 +141,9 @@ def read_event(document: Any, *, now: datetime, zone: ZoneInfo) -> NewEvent:
         raise EventFault("order", "is required: the order as a JSON object")
     if (hit := cards.scan_text(event_key)) is not None:
         raise CardData("eventId", hit)
-    return _take_apart(order, event_key, kind, occurred_at=occurred_at, test_card=test_card)
+    clean, snapshot, has_test_card = _without_cards(order, card_exempt)
+    test_card = test_card or has_test_card
+    return _take_apart(clean, snapshot, event_key, kind, occurred_at=occurred_at, test_card=test_card)
 
 
 def _event_key(value: Any) -> str:
@@ -193,15 +195,18 @@ def _unfit(text: str) -> str | None:
     return None
 
 
-def _take_apart(
-    order: dict[str, Any], event_key: str, kind: CustomerType, *, occurred_at: datetime, test_card: bool
-) -> NewEvent:
+def _without_cards(order: dict[str, Any], exempt: Collection[str]) -> tuple[dict[str, Any], str, bool]:
+    """Give the order without what is dropped, the same as JSON, and whether it paid with the test card."""
     snapshot = _dump(order)
-    scanned = cards.scan(order, snapshot)
+    scanned = cards.scan(order, snapshot, exempt=exempt)
     if scanned.fault is not None:
         raise CardData(f"order.{scanned.fault.path}" if scanned.fault.path else "order", scanned.fault.message)
-    if scanned.order is not order:
-        order, snapshot = scanned.order, _dump(scanned.order)
+    return scanned.order, snapshot if scanned.order is order else _dump(scanned.order), scanned.test_card
+
+
+def _take_apart(
+    order: dict[str, Any], snapshot: str, event_key: str, kind: CustomerType, *, occurred_at: datetime, test_card: bool
+) -> NewEvent:
     order_id = _text(order, "orderId")
     order_key = _text(order, "clientOrderId") or order_id
     if order_key is None and kind.needs_order:
@@ -213,7 +218,7 @@ def _take_apart(
         event_key=event_key,
         customer_type=kind.value,
         occurred_at=occurred_at,
-        test_card=test_card or scanned.test_card,
+        test_card=test_card,
         snapshot=snapshot,
         order_key=order_key,
         order_id=order_id,

@@ -30,6 +30,33 @@ def test_an_allowance_that_cannot_be_read_is_refused_at_start(text: str) -> None
         Config.from_env(GOOD | {"EGRESS_ALLOW": text})
 
 
+def test_lists_are_read() -> None:
+    config = Config.from_env(
+        GOOD | {"TRUSTED_HOSTS": "Export.example.com, .internal ", "CARD_SCAN_EXEMPT": "order.a, order.items[].b.c"}
+    )
+    assert config.trusted_hosts == ("export.example.com", ".internal")
+    assert config.card_scan_exempt == {"a", "items[].b.c"}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("PROXY_HOPS", "-1"),
+        ("PROXY_HOPS", "all"),
+        ("TRUSTED_HOSTS", "https://export.example.com"),
+        ("TRUSTED_HOSTS", "export.example.com:443"),
+        ("TRUSTED_HOSTS", "*"),
+        ("CARD_SCAN_EXEMPT", "trackingNumber"),
+        ("CARD_SCAN_EXEMPT", "order"),
+        ("CARD_SCAN_EXEMPT", "order.items[0].serial"),
+        ("CARD_SCAN_EXEMPT", "order.*"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_at_start(name: str, text: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{name} "):
+        Config.from_env(GOOD | {name: text})
+
+
 @pytest.mark.parametrize(
     "command", [["gunicorn", "wsgi:app"], ["flask", "--app", "wsgi", "release"]], ids=["gunicorn", "flask"]
 )

@@ -26,6 +26,7 @@ from web.admin.runs import Runs
 from web.admin.shown import init_filters
 from web.admin.users import Users
 from web.guard import may
+from web.headers import nonce
 
 
 def init_admin(app: Flask) -> None:
@@ -35,6 +36,7 @@ def init_admin(app: Flask) -> None:
         name="Waybill",
         index_view=Home(name="Home", url="/admin", endpoint="admin"),
         theme=Bootstrap4Theme(base_template="admin/frame.html", fluid=True),
+        csp_nonce_generator=nonce,
     )
     admin.add_views(
         Profiles(name="Profiles", endpoint="profiles"),

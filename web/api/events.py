@@ -66,7 +66,14 @@ def _accept(documents: Sequence[Any], first: int, zone: ZoneInfo) -> Accepted:
     for tries_left in reversed(range(TRIES)):
         try:
             with db.engine.begin() as connection:
-                return accept(connection, documents, now=utc_now(), zone=zone, first_index=first)
+                return accept(
+                    connection,
+                    documents,
+                    now=utc_now(),
+                    zone=zone,
+                    card_exempt=installed.config().card_scan_exempt,
+                    first_index=first,
+                )
         except OperationalError as error:
             if not tries_left or not isinstance(error.orig, LockNotAvailable | DeadlockDetected):
                 raise

@@ -139,6 +139,7 @@ def _body() -> Any:
 
 def _given_event(document: Any) -> NewEvent:
     try:
-        return read_event(document, now=utc_now(), zone=ZoneInfo(installed.config().account_time_zone))
+        zone, exempt = ZoneInfo(installed.config().account_time_zone), installed.config().card_scan_exempt
+        return read_event(document, now=utc_now(), zone=zone, card_exempt=exempt)
     except EventFault as fault:
         raise Refusal(422, "The event is refused.", [Fault(fault.path, fault.message)]) from fault

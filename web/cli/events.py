@@ -59,7 +59,12 @@ class Here:
             try:
                 with db.engine.begin() as connection:
                     return accept(
-                        connection, documents, now=utc_now(), zone=self._zone, history_only=self._history_only
+                        connection,
+                        documents,
+                        now=utc_now(),
+                        zone=self._zone,
+                        card_exempt=installed.config().card_scan_exempt,
+                        history_only=self._history_only,
                     )
             except OperationalError as error:
                 if not left or not isinstance(error.orig, LockNotAvailable | DeadlockDetected):

@@ -135,6 +135,28 @@ def test_the_test_cards_ends_mark_the_order() -> None:
 def test_a_path_can_be_exempted() -> None:
     assert look({"trackingNumber": VISA}, exempt={"trackingNumber"}).fault is None
     assert look({"trackingNumber": VISA}, exempt={"agentNote"}).fault
+    assert look({"a": {"trackingNumber": VISA}}, exempt={"trackingNumber"}).fault
+
+
+def test_a_path_through_a_list_is_exempted_for_every_item():
+    order: dict[str, Any] = {"items": [{"serial": "1"}, {"serial": VISA}]}
+    assert look(order, exempt={"items[].serial"}).fault is None
+    assert look(order, exempt={"items.serial"}).fault
+    assert look({"items": [{"serial": "1", "name": VISA}]}, exempt={"items[].serial"}).fault
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        {"cvv": "123"},
+        {"pin": "1234"},
+        {"track1": "x"},
+        {"note": "%B4111111111111111^DOE/JANE^3010101"},
+        {"note": {VISA: "x"}},
+    ],
+)
+def test_only_a_number_is_exempted(order: dict[str, Any]):
+    assert look(order, exempt={"cvv", "pin", "track1", "note", ""}).fault
 
 
 def test_static_texts_are_searched_too() -> None:
