@@ -51,7 +51,7 @@ class Placing:
             return self._send_straight(remark)
         if self._stands_already():  # asked before a long way is gone for nothing
             return self._finish(self._wanted, "these very bytes were there already")
-        temp = self._temp(self._file.name, self._sending.number)
+        temp = self._temp(self._file.name, f"{self._sending.run_id}-{self._sending.number}")
         self._put(temp, known_as=self._wanted)
         return self._give_name(temp, remark)
 
@@ -100,7 +100,8 @@ class Placing:
             if self._settings.temp_name == "none":
                 self._folder.put(target, len(whole), iter((whole,)), _silent)
                 continue
-            temp = self._temp(renamed, self._sending.number)
+            temp = self._temp(renamed, f"{self._sending.run_id}")  # one for all tries: any may have left it
+            self._folder.remove(temp)
             self._folder.put(temp, len(whole), iter((whole,)), _silent)
             self._folder.remove(target)
             self._folder.rename(temp, target)
@@ -218,11 +219,11 @@ class Placing:
             return
         first = max(1, self._sending.number - MOST_EARLIER)
         for number in range(self._sending.number - 1, first - 1, -1):
-            yield self._temp(self._file.name, number)
+            yield self._temp(self._file.name, f"{self._sending.run_id}-{number}")
 
-    def _temp(self, name: str, number: int) -> str:
+    def _temp(self, name: str, mark: str) -> str:
         dot = "." if self._settings.temp_name == "dot" else ""
-        return self._path(f"{dot}{name}.{self._sending.run_id}-{number}.part")
+        return self._path(f"{dot}{name}.{mark}.part")
 
     def _path(self, name: str) -> str:
         folder = self._sending.folder

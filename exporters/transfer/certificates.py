@@ -20,7 +20,9 @@ def signer_of(place: Place, guard: Guard) -> str | None:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE  # only looked at; what is sent goes over libcurl, which verifies
     with suppress(OSError, ValueError):
-        for family, kind, number, _, address in socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM):
+        for family, kind, number, _, address in socket.getaddrinfo(
+            place.host.strip("[]"), place.port, type=socket.SOCK_STREAM
+        ):
             if not guard.may_dial(str(address[0]), place.port, ports=Ports.FTP):
                 return None
             with socket.socket(family, kind, number) as line:

@@ -140,7 +140,9 @@ class SftpRemote(Remote):
 
     def _ask_for(self, *kinds: str) -> None:
         """Have the next connection ask for host keys of these types: libcurl asks for those it finds in a list."""
-        lines = "".join(f"[{self.place.host}]:{self.place.port} {kind} {_stand_in(kind)}\n" for kind in kinds)
+        lines = "".join(
+            f"[{self.place.host.strip('[]')}]:{self.place.port} {kind} {_stand_in(kind)}\n" for kind in kinds
+        )
         self._known_hosts = _memory_file("hosts", lines.encode())
 
     def _on_host_key(self, _kind: int, key: bytes) -> int:
