@@ -142,6 +142,9 @@ class Config:
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Config:
         """Read every setting. Raises ConfigError at the first that is missing or wrong."""
+        if environ.get("FLASK_DEBUG", "0").lower() not in {"", "0", "false", "no"}:
+            # Its console runs what a browser sends it, and the web process listens on all addresses.
+            raise ConfigError("FLASK_DEBUG is on. Waybill does not start with it: errors would show their insides.")
         values: dict[str, Any] = {}
         for name, spec in cls.__dataclass_fields__.items():
             variable = name.upper()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import secrets
 from collections.abc import Iterable
 
 import psycopg
@@ -16,6 +15,7 @@ from werkzeug.exceptions import HTTPException
 
 from models.base import db
 from models.rules.mapping import Fault
+from web import broken
 from web.api.answers import answer
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ class Refusal(Exception):
 
 
 def init_errors(app: Flask) -> None:
-    """Answer in JSON below /api/; pages elsewhere are left as they are."""
+    """Answer in JSON below /api/. What breaks elsewhere is told on a page, refusals there are left as they are."""
     app.register_error_handler(Refusal, _refused)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Exception, _broken)
@@ -80,13 +80,11 @@ def _http(error: HTTPException) -> ResponseReturnValue:
 
 def _broken(error: Exception) -> ResponseReturnValue:
     if not request.path.startswith(AREA):
-        raise error
+        return broken.page(error, is_away=is_database_away(error))
     if is_database_away(error):
         log.warning("api.database_away", extra={"error": type(error).__name__})
         return _refused(Refusal(503, "The database cannot be reached at this moment; try again."))
-    error_id = secrets.token_hex(6)
-    log.error("api.broke", extra={"error_id": error_id, "endpoint": request.endpoint}, exc_info=error)
-    return _refused(Refusal(500, f"Something broke here; it was logged as {error_id}."))
+    return _refused(Refusal(500, f"Something broke here; it was logged as {broken.note(error)}."))
 
 
 def is_database_away(error: Exception) -> bool:
