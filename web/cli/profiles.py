@@ -1,4 +1,4 @@
-"""`profiles import`, `profiles export`, `profiles run`."""
+"""`profiles import|export|run|resume|test`."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from sqlalchemy.orm import selectinload
 
 from models import routing
 from models.base import db
+from models.ledger import FILE_KINDS
 from models.profile import Profile
-from web import installed
+from web import installed, run_acts
 from web.cli.terminal import ACTOR
 from web.documents import Unreadable, read_json, read_yaml, write_yaml
+from web.probing import probe_stored
 from web.profile_documents import Busy, Refused, document_of, find, save
 
 profiles = AppGroup("profiles", help="Export profiles.")
@@ -49,6 +51,7 @@ def import_profiles(file: str) -> None:
             click.echo(f"{label}: {busy}")
         else:
             installed.ring()
+            installed.ring_files()
             click.echo(f"{label}: {'created' if saved.created else 'changed'}")
             for warning in saved.warnings:
                 click.echo(f"{label}: {warning.path}: {warning.message}")
@@ -71,11 +74,51 @@ def export_profiles(name: str | None, kind: str) -> None:
 @profiles.command("run")
 @click.argument("name")
 def run_profile(name: str) -> None:
-    """Make everything due now that waits for its time."""
-    due = routing.run_now(db.session(), _known(name).id)
+    """Make everything due now that waits for its time; a file profile makes a file for each route."""
+    profile = _known(name)
+    if profile.export_type in FILE_KINDS:
+        _make_files(profile)
+        return
+    due = routing.run_now(db.session(), profile.id)
     db.session.commit()
     installed.ring()
     click.echo(f"{due} deliveries are due.")
+
+
+@profiles.command("resume")
+@click.argument("name")
+def resume_profile(name: str) -> None:
+    """End a profile's pause, and try afresh what waits for a person."""
+    run_acts.resume(db.session(), _known(name), actor=ACTOR)
+    db.session.commit()
+    installed.ring()
+    installed.ring_files()
+    click.echo("It goes on.")
+
+
+@profiles.command("test")
+@click.argument("name")
+def test_profile(name: str) -> None:
+    """Test a file profile's connection, step by step. Nothing stays on the server."""
+    try:
+        steps = probe_stored(_known(name), actor=ACTOR)
+    except Refused as refused:
+        raise click.ClickException("; ".join(f"{one.path}: {one.message}" for one in refused.faults)) from refused
+    for step in steps:
+        click.echo(f"{'ok  ' if step.ok else 'FAIL'} {step.stage} ({step.duration_ms} ms): {step.message}")
+        for more in filter(None, (step.hint, step.host_key)):
+            click.echo(f"     {more}")
+    sys.exit(0 if all(step.ok for step in steps) else 1)
+
+
+def _make_files(profile: Profile) -> None:
+    try:
+        made = run_acts.make_now(db.session(), profile, actor=ACTOR)
+    except run_acts.NotPossible as error:
+        raise click.ClickException(str(error)) from error
+    db.session.commit()
+    installed.ring_files()
+    click.echo(f"Runs {', '.join(map(str, made))} make their files.")
 
 
 def _known(name: str) -> Profile:

@@ -160,9 +160,9 @@ class TestLook:
         document = _document(settings={"schedule": "weekdays mon 06:00"}, timeZone="America/New_York")
         profile = _saved(app, session, document)
         order = {"campaignId": document["routes"][0]["campaign"]}
-        accept_events(
-            session.get_bind(), *(event_document(f"{profile.name}-{n}", "Partial", **order) for n in range(5))
-        )
+        with app.app_context():
+            engine = db.engine
+        accept_events(engine, *(event_document(f"{profile.name}-{n}", "Partial", **order) for n in range(5)))
         return profile
 
     @staticmethod
