@@ -28,6 +28,7 @@ from worker.ways import Ways
 
 NAME = "files"
 PASSWORD = "canary-password"
+SECRETS = ("password", "privateKey", "keyPassphrase")
 MAPPINGS: tuple[dict[str, Any], ...] = (
     {"export_name": "order", "field": "clientOrderId"},
     {"export_name": "name", "field": "firstName"},
@@ -133,6 +134,7 @@ class FileWorks(Works):
         super().__init__(database_url, redis_url)
         self.server = FileServer()
         self.ways = Ways(self.place.seal)
+        self._secrets: dict[int, dict[str, str]] = {}
         self.is_stopping = False
         self.heart = Heart(self.engine, stopping=lambda: self.is_stopping)
 
@@ -143,8 +145,12 @@ class FileWorks(Works):
         return self._file_profile("csv", routes, {"preset": "standard"} | (settings or {}), columns)
 
     def ftp(self, *routes: Route, settings: dict[str, Any] | None = None, **columns: Any) -> int:
-        """An FTP profile with a sealed password, at the server in memory unless told."""
+        """An FTP profile with a sealed password, at the server in memory."""
         return self._file_profile("ftp", routes, FTP | (settings or {}), columns)
+
+    def at(self, server: Any, *routes: Route, settings: dict[str, Any] | None = None, **columns: Any) -> int:
+        """An FTP profile at one of the real servers of tests.file_servers."""
+        return self._file_profile("ftp", routes, server.document() | (settings or {}), columns)
 
     def _file_profile(self, kind: str, routes: Any, settings: dict[str, Any], columns: dict[str, Any]) -> int:
         columns = {"name": unique("Daily"), "mappings": MAPPINGS} | columns
@@ -153,16 +159,17 @@ class FileWorks(Works):
         return profile_id
 
     def set(self, profile_id: int, *, kind: str = "ftp", **changes: Any) -> None:
-        """Save settings as a person would: the model fills what is not given, secrets are sealed."""
+        """Save settings as a person would: the model fills what is not given, secrets are sealed, those not given kept."""
         with Session(self.engine) as session, session.begin():
             profile = session.get_one(Profile, profile_id)
-            before = {key: value for key, value in profile.settings.items() if key not in {"password", "url"}}
-            given = before | ({"password": PASSWORD} if kind == "ftp" else {}) | changes
             model = file_exporter(kind).Settings
-            document = model.model_validate(given).model_dump(mode="json", by_alias=True)
-            if document.get("password"):
-                place = settings_place(profile_id, "password", model.origin_of(given))
-                document["password"] = {SEALED: self.place.seal.close(given["password"], *place)}
+            stored = {key: value for key, value in profile.settings.items() if key != "url"}
+            kept = self._secrets.setdefault(profile_id, {})
+            kept.update({key: changes[key] for key in SECRETS if key in changes})
+            document = model.model_validate(stored | changes | kept).model_dump(mode="json", by_alias=True)
+            for key, secret in kept.items():
+                place = settings_place(profile_id, key, model.origin_of(document))
+                document[key] = {SEALED: self.place.seal.close(secret, *place)}
             profile.settings = document
             profile.version += 1
 
