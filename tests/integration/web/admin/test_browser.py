@@ -10,12 +10,11 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 from playwright.sync_api import Page, sync_playwright
+from sqlalchemy.orm import Session
 from werkzeug.serving import make_server
 
 from models.base import db
-from models.delivery import Attempt, Delivery
-from models.event import Event
-from models.profile import Profile
+from tests.file_rows import add_file_profile, add_run, add_try, add_upload
 from web.profile_documents import document_of, find
 
 from .conftest import PASSWORD
@@ -33,9 +32,8 @@ pytestmark = [
 @pytest.fixture
 def address(app: Flask) -> Iterator[str]:
     with app.app_context():
-        for table in (Attempt, Delivery, Event, Profile):  # a preview shows the latest order there is
-            db.session.execute(sa.delete(table))
-        db.session.commit()
+        db.session.execute(sa.text("TRUNCATE attempts, deliveries, file_items, events, runs, profiles CASCADE"))
+        db.session.commit()  # a preview shows the latest order there is
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -61,6 +59,20 @@ def page(address: str) -> Iterator[Page]:
         yield page
         browser.close()
     assert complaints == []
+
+
+@pytest.fixture
+def run_with_long_words(app: Flask, address: str) -> int:
+    """A file whose name, folder and server's words have no place to break, on a profile whose uploads stopped."""
+    with app.app_context():
+        engine = db.engine
+    with Session(engine) as session:
+        profile = add_file_profile(session, "ftp", name="W" * 100)
+        run = add_run(session, profile, content=b"a\r\n", file_name=f"{'n' * 116}.csv")
+        add_try(
+            session, add_upload(session, run, state="held", error="e" * 300, remote_name="r" * 300), message="m" * 300
+        )
+        return run.id
 
 
 def pick(page: Page, row: str, text: str) -> None:
@@ -108,9 +120,61 @@ def test_a_profile_is_written_moved_and_saved(app: Flask, address: str, page: Pa
     assert document["settings"]["successBody"] == {"contains": "ok"}
 
 
+def test_a_file_profile_shows_what_it_would_make_while_it_is_written(app: Flask, address: str, page: Page) -> None:
+    page.goto(f"{address}/admin/profile/new?type=csv")
+    page.wait_for_selector("[data-spot=times] li:nth-child(5)")
+    page.fill("[name=settings-schedule]", "daily 25:00")
+    page.wait_for_selector("[data-spot=times] >> text=is no time of day")
+    page.fill("[name=settings-schedule]", "weekdays mon 06:00")
+    page.fill("[name=name]", "Accounting")
+    page.fill("[name=mappings-0-name]", "order")
+    pick(page, "[data-rows=mappings] [data-row]:nth-child(1)", "clientOrderId")
+    page.click("text=+ Column")
+    page.fill("[name=mappings-1-name]", "name")
+    pick(page, "[data-rows=mappings] [data-row]:nth-child(2)", "firstName")
+    page.select_option("[name=routes-0-customer_type]", "partial")
+    page.wait_for_selector("[data-spot=names] >> text=Accounting_Partial_all_all_")
+    page.wait_for_selector("[data-spot=sentence] >> text=Writes each Partial once, on Monday at 06:00 UTC")
+    page.select_option("[name=settings-preset]", "excel-semicolon")
+    assert page.input_value("[name=settings-delimiter]") == ";"
+    page.wait_for_selector("[data-spot=lines] >> text=order;name")
+    assert page.is_hidden("text=Custom: a setting differs")
+    page.select_option("[name=settings-delimiter]", "|")
+    page.wait_for_selector("text=Custom: a setting differs")
+    page.wait_for_selector("[data-spot=lines] >> text=order|name")
+    page.click("button >> text=/^Save$/")
+    page.wait_for_url(f"{address}/admin/profiles/")
+    with app.app_context():
+        profile = find(db.session(), "Accounting")
+        assert profile
+        assert (profile.settings["delimiter"], profile.settings["decimalSign"]) == ("|", ",")
+
+
+def test_the_form_of_a_server_shows_what_its_protocol_needs(address: str, page: Page) -> None:
+    page.goto(f"{address}/admin/profile/new?type=ftp")
+    assert page.is_visible("[name=settings-hostKeys]")
+    assert page.is_hidden("[name=settings-caCertificate]")
+    page.select_option("[name=settings-protocol]", "ftp")
+    assert page.is_hidden("[name=settings-hostKeys]")
+    page.wait_for_selector("small >> text=/^clear text$/")
+    page.click("text=Test connection")
+    page.wait_for_selector("[data-probed] >> text=No connection can be tried yet")
+
+
 @pytest.mark.parametrize("width", [1280, 390])
-def test_no_page_is_wider_than_the_screen(address: str, page: Page, width: int) -> None:
+def test_no_page_is_wider_than_the_screen(address: str, page: Page, width: int, run_with_long_words: int) -> None:
     page.set_viewport_size({"width": width, "height": 844})
-    for path in ("", "profiles/", "profile/new", "deliveries/", "customers/", "campaigns/"):
+    for path in (
+        "",
+        "profiles/",
+        "profile/new",
+        "profile/new?type=ftp",
+        "profile/new?type=csv",
+        "deliveries/",
+        "runs/",
+        f"runs/{run_with_long_words}",
+        "customers/",
+        "campaigns/",
+    ):
         page.goto(f"{address}/admin/{path}")
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
