@@ -57,6 +57,13 @@ class Waybill:
         told: dict[str, Any] = answer.json()
         return told
 
+    def make_files(self, profile: str) -> list[int]:
+        """Have the files of a file profile made now; gives its runs."""
+        answer = self._http.post(f"{self.url}/api/v1/profiles/{quote(profile, safe='')}/run", timeout=30)
+        answer.raise_for_status()
+        made: list[int] = answer.json()["runs"]
+        return made
+
     def deliveries(self, profile: str, mark: str) -> Iterator[dict[str, Any]]:
         """Give the profile's deliveries of this load."""
         query = {"profile": profile, "limit": "1000"}
@@ -138,12 +145,14 @@ def main() -> None:
         sys.exit(f"Waybill does not run: there is no {folder / 'run.json'}. Start it with `make run`.")
     receiver = f"http://127.0.0.1:{(folder / 'receiver.port').read_text(encoding='utf-8').strip()}"
     waybill = Waybill(run["url"], run["api_key"])
-    taken = []
+    taken, files = [], []
     for profile in read_profiles(receiver):
         fault = waybill.put_profile(profile)
         console.print(f"profile {profile['name']}: {fault or 'ready'}", markup=False)
         if not fault and profile["exportType"] == "postback":
             taken.append(profile["name"])
+        elif not fault:
+            files.append(profile["name"])
     now = datetime.now(UTC)
     mark = f"demo{now:%m%d%H%M%S}"
     told = waybill.post_events(read_events(now, mark))
@@ -153,6 +162,9 @@ def main() -> None:
     for error in told["errors"][:5]:
         console.print(error, markup=False)
     watch(waybill, taken, mark)
+    for name in files:
+        made = len(waybill.make_files(name))
+        console.print(f"files of {name}: {made} to download at {run['url']}/admin/runs/", markup=False)
     console.print(
         f"\nLook at {run['url']}/admin/ ({run['email']}), and at what the receiver got: {receiver}/", markup=False
     )

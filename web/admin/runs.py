@@ -13,7 +13,7 @@ from sqlalchemy.orm import selectinload
 
 from models.account import Role
 from models.audit import differences
-from models.base import db
+from models.base import db, utc_now
 from models.gates import shown_run_state
 from models.ledger import FILE_KINDS
 from models.profile import Gate, Profile
@@ -85,6 +85,7 @@ class Runs(Page):
                 route=runs.route_line(row),
                 error=runs.error_of(row),
                 fault=gate.fault_message if gate else None,
+                is_due=row.state == RunState.PLANNED and run.due_at <= utc_now(),
                 is_stopped=bool(gate and gate.fault) and run.profile.deleted_at is None,
                 uploads=uploads,
                 most_tries=MOST_TRIES,

@@ -276,7 +276,7 @@ class TestRuns:
         assert re.search(r"upload\s*<span[^>]*>pending</span>", page)
         for shown in (str(run.file_name), str(run.sha256), "553 &lt;img", "The same as today"):
             assert shown in page
-        for act in ("Download", "Send again", "Make again", "Give rows back", "Cancel"):
+        for act in ("Download", "Send again", "Make again", "Give rows back", "Cancel upload"):
             assert f">{act}</button>" not in page
 
     def test_what_was_set_otherwise_is_named(self, vera: Browser, run: Run, session: Session) -> None:
