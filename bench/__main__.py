@@ -1,4 +1,4 @@
-"""`python -m bench [ROW ...] [--json FILE]`: rows are postbacks, latency and intake; all of them without a name."""
+"""`python -m bench [ROW ...] [--json FILE]`: rows are postbacks, latency, intake and marking; all of them without a name."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import intake, latency, postbacks
+from bench import intake, latency, marking, postbacks
 from bench.api import Api
 from bench.rows import Row, machine, show
 from bench.stage import Stage, stage
@@ -14,6 +14,7 @@ from bench.stage import Stage, stage
 ROWS: dict[str, Callable[[Stage, Api], list[Row]]] = {
     "latency": latency.rows,
     "intake": intake.rows,
+    "marking": marking.rows,
     "postbacks": lambda on, api: postbacks.rows(on, api, processes=2),
 }
 

@@ -24,10 +24,10 @@ def rows(stage: Stage, api: Api) -> list[Row]:
     api.put(profile("as it happens", f"{stage.receiver}/now", routes, mappings=mappings))
     worker = stage.start_worker(2)
     time.sleep(3)
-    _post(api, "warm", 2)
+    post(api, "warm", 2)
     time.sleep(1)
     requests.get(f"{stage.receiver}/seen", timeout=5)
-    answered = _post(api, "now", SECONDS)
+    answered = post(api, "now", SECONDS)
     time.sleep(2)
     seen = requests.get(f"{stage.receiver}/seen", timeout=5).json()
     stage.end(worker)
@@ -45,7 +45,8 @@ def rows(stage: Stage, api: Api) -> list[Row]:
     ]
 
 
-def _post(api: Api, run: str, seconds: int) -> dict[str, float]:
+def post(api: Api, run: str, seconds: int) -> dict[str, float]:
+    """Post single events; gives when each was answered."""
     answered: dict[str, float] = {}
     session = requests.Session()
     began = time.monotonic()
