@@ -162,6 +162,7 @@ def main() -> None:
     for error in told["errors"][:5]:
         console.print(error, markup=False)
     watch(waybill, taken, mark)
+    console.print()
     for name in files:
         made = len(waybill.make_files(name))
         console.print(f"files of {name}: {made} to download at {run['url']}/admin/runs/", markup=False)

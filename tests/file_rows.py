@@ -29,6 +29,12 @@ SFTP_SETTINGS: dict[str, Any] = {
 }
 
 
+def forget_everything(session: Session) -> None:
+    """Take away all profiles, events and what came of them, whatever other tests left."""
+    session.execute(sa.text("TRUNCATE attempts, deliveries, file_items, events, runs, profiles CASCADE"))
+    session.commit()
+
+
 def add_file_profile(
     session: Session, kind: str = "csv", *, customer_type: str = "partial", settings: Any = None, **columns: Any
 ) -> Profile:

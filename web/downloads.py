@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response
+from flask import Response, request
 
 from models import chunks
 from models.base import db, utc_now
@@ -36,6 +36,8 @@ def attachment(run: Run, *, actor: str) -> Response:
         raise Gone("The file was deleted after its time; what it was stands with the run.")
     run_id, headers = run.id, _about(run.file_name, (run.snapshot or {}).get("settings", {}))
     headers["Content-Length"] = str(run.bytes)
+    if request.method == "HEAD":  # a look at the size takes no file
+        return Response(headers=headers)
     try:
         pieces = chunks.stream(db.engine, run_id)
     except chunks.NoBytes as error:  # deleted at this moment

@@ -89,6 +89,21 @@
     }).finally(function () { button.disabled = false; });
   }
 
+  // Beside the host keys: the test shows the server's key, to be compared and trusted.
+  function offerKeys(form) {
+    var field = input(form, "hostKeys"), probe = form.querySelector("[data-probe]");
+    if (!field || !probe) { return; }
+    var button = document.createElement("button");
+    button.type = "button";
+    button.className = "btn btn-sm btn-outline-primary mt-1";
+    button.textContent = "Fetch the server's key ...";
+    button.addEventListener("click", function () {
+      probe.click();
+      probe.scrollIntoView({ block: "center" });
+    });
+    field.after(button);
+  }
+
   function trust(button) {
     var field = input(button.closest("form"), "hostKeys");
     var keys = field.value.split(/\r?\n/).filter(Boolean);
@@ -107,6 +122,7 @@
   document.querySelectorAll("[data-live]").forEach(function (form) {
     form.addEventListener("change", function () { depend(form); });
     depend(form);
+    offerKeys(form);
     live(form);
   });
   window.waybill = { spread: spread };

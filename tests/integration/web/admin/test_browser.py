@@ -7,14 +7,13 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-import sqlalchemy as sa
 from flask import Flask
 from playwright.sync_api import Page, sync_playwright
 from sqlalchemy.orm import Session
 from werkzeug.serving import make_server
 
 from models.base import db
-from tests.file_rows import add_file_profile, add_run, add_try, add_upload
+from tests.file_rows import add_file_profile, add_run, add_try, add_upload, forget_everything
 from web.profile_documents import document_of, find
 
 from .conftest import PASSWORD
@@ -32,8 +31,7 @@ pytestmark = [
 @pytest.fixture
 def address(app: Flask) -> Iterator[str]:
     with app.app_context():
-        db.session.execute(sa.text("TRUNCATE attempts, deliveries, file_items, events, runs, profiles CASCADE"))
-        db.session.commit()  # a preview shows the latest order there is
+        forget_everything(db.session())  # a preview shows the latest order there is
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()

@@ -10,6 +10,7 @@ from models.delivery import Attempt, Delivery
 from models.event import Event
 from models.intake import accept
 from models.profile import Profile
+from tests.file_rows import forget_everything
 from web.admin.deliveries import id_at
 from web.profile_documents import save
 
@@ -24,10 +25,7 @@ def delivery(app: Flask) -> int:
     """One delivery with an attempt, and the canary in every text that others may write."""
     with app.app_context():
         session = db.session()
-        session.execute(sa.delete(Attempt))
-        session.execute(sa.delete(Delivery))
-        session.execute(sa.delete(Event))
-        session.execute(sa.delete(Profile))
+        forget_everything(session)
         profile = {
             "name": CANARY.replace("/", ""),
             "exportType": "postback",

@@ -2,13 +2,11 @@ import json
 import re
 
 import pytest
-import sqlalchemy as sa
 from flask import Flask
 
 from models.base import db
-from models.delivery import Attempt, Delivery
-from models.event import Event
 from models.profile import Profile
+from tests.file_rows import forget_everything
 from web.profile_documents import document_of, find, save
 
 from .conftest import Browser
@@ -74,10 +72,7 @@ def calls(app: Flask, edda: Browser) -> str:
     """A profile of this test, made on the page."""
     name = "Calls"
     with app.app_context():
-        for table in (Attempt, Delivery, Event):
-            db.session.execute(sa.delete(table))
-        db.session.execute(sa.delete(Profile))
-        db.session.commit()
+        forget_everything(db.session())
     answer = edda.post("/admin/profile/new", new_form(edda.get("/admin/profile/new"), name))
     assert answer.status_code == 302, re.findall(r"wb-fault\">([^<]+)|alert-danger\"[^>]*>([^<]+)", answer.text)
     return name

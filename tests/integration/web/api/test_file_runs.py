@@ -165,6 +165,12 @@ class TestDownload:
         line = session.scalars(sa.select(AuditLine).where(AuditLine.target == f"run {run.id}")).one()
         assert (line.act, line.actor.startswith("API key")) == ("downloaded", True)
 
+    def test_a_look_at_its_size_is_no_download(self, pia: Program, run: Run, session: Session) -> None:
+        answer = pia.call("HEAD", f"/runs/{run.id}/file")
+        assert (answer.status_code, answer.headers["Content-Length"], answer.text) == (200, str(len(CONTENT)), "")
+        session.expire_all()
+        assert run.downloaded_at is None
+
     def test_a_file_is_many_pieces(self, app: Flask, pia: Program, session: Session, engine: sa.Engine) -> None:
         run = add_run(session, add_file_profile(session), content=b"a" * 10)
         pieces = [bytes([number]) * 1000 for number in range(20)]

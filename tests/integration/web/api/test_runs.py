@@ -133,10 +133,10 @@ class TestHistory:
         accept_events(engine, *events)
         return [event["eventId"] for event in events]
 
-    def _line(self, pia: Program, customer: str) -> Any:
+    def _line(self, pia: Program, customer: str, profile: Profile) -> Any:
         answer = pia.get(f"/customers/{customer}/history")
         shapes.History.model_validate(answer.json)
-        (line,) = [item for item in answer.json["items"] if item["kind"] == "export"]
+        (line,) = [item for item in answer.json["items"] if item["profile"] == profile.name]
         return line
 
     def test_a_file_to_download(
@@ -144,7 +144,7 @@ class TestHistory:
     ) -> None:
         run = add_run(session, profile, content=CONTENT)
         fill(session, run, keys)
-        line = self._line(pia, customer)
+        line = self._line(pia, customer, profile)
         order = line["message"].split(" (")[0]
         name = f'"{profile.name}" ({profile.id})'
         assert line["message"] == f"{order} (Partial) exported in {run.file_name}, row 2, of {name}. View"
@@ -153,26 +153,28 @@ class TestHistory:
     def test_a_file_with_a_row_for_each_item(
         self, pia: Program, session: Session, customer: str, keys: list[str]
     ) -> None:
-        run = add_run(session, add_file_profile(session, settings={"rowPer": "item"}), content=CONTENT)
+        profile = add_file_profile(session, settings={"rowPer": "item"})
+        run = add_run(session, profile, content=CONTENT)
         fill(session, run, keys)
-        assert ", order 2, of " in self._line(pia, customer)["message"]
+        assert ", order 2, of " in self._line(pia, customer, profile)["message"]
 
     def test_an_upload_that_waits_fails_and_arrives(
         self, pia: Program, session: Session, customer: str, keys: list[str]
     ) -> None:
-        run = add_run(session, add_file_profile(session, "ftp"), content=CONTENT)
+        profile = add_file_profile(session, "ftp")
+        run = add_run(session, profile, content=CONTENT)
         fill(session, run, keys)
         upload = add_upload(session, run)
-        line = self._line(pia, customer)
+        line = self._line(pia, customer, profile)
         assert line["result"] == "pending"
         assert " not yet exported, written in " in line["message"]
         assert line["message"].endswith(": not uploaded yet. View")
         upload.error, upload.tries = "552 disk full.", 1
         session.commit()
-        assert self._line(pia, customer)["message"].endswith(": 552 disk full; not uploaded yet. View")
+        assert self._line(pia, customer, profile)["message"].endswith(": 552 disk full; not uploaded yet. View")
         upload.state, upload.finished_at = "delivered", sa.func.now()
         session.commit()
-        line = self._line(pia, customer)
+        line = self._line(pia, customer, profile)
         assert line["result"] == "delivered"
         assert f" exported in {run.file_name}, row 2, of " in line["message"]
 
@@ -183,12 +185,12 @@ class TestHistory:
         fill(session, run, keys)
         session.execute(sa.update(FileItem).where(FileItem.run_id == run.id).values(run_id=None))
         session.commit()
-        line = self._line(pia, customer)
+        line = self._line(pia, customer, profile)
         assert (line["result"], line["runId"]) == ("pending", None)
         assert line["message"].endswith(": waits for the next run")
         profile.paused = True
         session.commit()
-        line = self._line(pia, customer)
+        line = self._line(pia, customer, profile)
         assert (line["result"], line["message"].rpartition(": ")[2]) == ("held", "paused")
 
     def test_a_row_that_is_skipped(
@@ -200,7 +202,7 @@ class TestHistory:
             sa.update(FileItem).where(FileItem.run_id == run.id).values(run_id=None, skipped="order completed")
         )
         session.commit()
-        line = self._line(pia, customer)
+        line = self._line(pia, customer, profile)
         assert line["result"] == "skipped"
         assert line["message"].endswith(": skipped: order completed")
 
@@ -208,7 +210,15 @@ class TestHistory:
         self, pia: Program, session: Session, profile: Profile, customer: str, keys: list[str]
     ) -> None:
         fill(session, add_run(session, profile, content=CONTENT), keys)
-        first = pia.get(f"/customers/{customer}/history?limit=1").json
-        second = pia.get(f"/customers/{customer}/history?limit=1&after={first['next']}").json
-        assert [page["items"][0]["kind"] for page in (first, second)] == ["export", "event"]
-        assert second["next"] is None
+        whole = pia.get(f"/customers/{customer}/history").json["items"]
+        found: list[Any] = []
+        after = ""
+        while True:
+            page = pia.get(f"/customers/{customer}/history?limit=1{after}").json
+            found += page["items"]
+            if page["next"] is None:
+                break
+            after = f"&after={page['next']}"
+        assert found == whole
+        assert whole[-1]["kind"] == "event"
+        assert profile.name in [line["profile"] for line in whole]
