@@ -49,6 +49,8 @@ SETTINGS: dict[str, Any] = {
     "SECURITY_POST_LOGOUT_VIEW": "/login",
     "SECURITY_LOGOUT_METHODS": ["POST"],
     "SECURITY_API_ENABLED_METHODS": ["session"],
+    # Below zero there is no page /verify, where whoever took a sign-in could try passwords without end.
+    "SECURITY_FRESHNESS": timedelta(minutes=-1),
     "SECURITY_JOIN_USER_ROLES": False,
     "SECURITY_MSG_GENERIC_AUTHN_FAILED": (WRONG, "error"),
     # No limit of their own: they end with the session, and a long edit must not be lost.

@@ -11,7 +11,7 @@ from web.admin.draft import fault_words
 from web.admin.page import Page
 from web.admin.profile import form_for, given_document
 from web.admin.profiles import living
-from web.guard import actor
+from web.guard import actor, needs
 from web.probing import probe, probe_stored
 from web.profiles.faults import Refused
 
@@ -45,6 +45,7 @@ class Probe(Page):
 
     @expose("/<kind>", methods=("POST",))
     @expose("/<kind>/<int:profile_id>", methods=("POST",))
+    @needs(Role.EDITOR)  # the address is the form's: only who may save it may have it dialled
     def one(self, kind: str, profile_id: int | None = None) -> str:
         """Test the connection that the form asks for; a secret left empty is the stored one."""
         profile = None if profile_id is None else living(profile_id)

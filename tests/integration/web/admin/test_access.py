@@ -13,7 +13,6 @@ PUBLIC = {
     "welcome.choose",
     "security.login",
     "security.logout",
-    "security.verify",
     "root",
     "static",
     "admin.static",
