@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 _parsed = lru_cache(maxsize=1024)(parse)
 
-PLANNING_LOCK = 5_714_014
+PLANNING_LOCK = 5_714_016
 MOST_CAUGHT_UP = 31
 IN_TIME = timedelta(minutes=15)
 """A slot is missed when nobody has planned it for so long: a deploy's pause is no downtime."""

@@ -45,6 +45,15 @@ BEATS = sa.text(
         (SELECT count(*) FROM (SELECT FROM events WHERE routed_at IS NULL LIMIT 100000) AS counted) AS unrouted"""
 )
 
+# By the partial indexes of what is open; the gates are few.
+FILES = sa.text(
+    """/* metrics: files to be made and sent */
+    SELECT (SELECT count(*) FROM runs WHERE state IN ('planned', 'claimed') AND due_at <= now()) AS due,
+        (SELECT count(*) FROM uploads WHERE state = 'pending') AS uploads,
+        (SELECT count(*) FROM uploads WHERE state = 'pending' AND failures >= 3) AS failing,
+        (SELECT count(*) FROM gates WHERE fault IN ('upload', 'making')) AS stopped"""
+)
+
 
 class Metrics(Collector):
     """Asks Postgres at each scrape."""
@@ -58,6 +67,7 @@ class Metrics(Collector):
             waiting = connection.execute(WAITING).all()
             states = connection.execute(BY_STATE).all()
             beats = connection.execute(BEATS).one()
+            files = connection.execute(FILES).one()
         yield from _profiles(waiting)
         about = GaugeMetricFamily(
             "waybill_deliveries_estimate", "Deliveries by stored state, by the planner's estimate", labels=["state"]
@@ -67,6 +77,10 @@ class Metrics(Collector):
         yield about
         yield _one("waybill_workers", "Deliver workers that gave a sign of life in the last minute", beats.workers)
         yield _one("waybill_events_unrouted", "Events that no tick has taken up yet", beats.unrouted)
+        yield _one("waybill_files_due", "Files that are to be made now", files.due)
+        yield _one("waybill_uploads_waiting", "Uploads that wait", files.uploads)
+        yield _one("waybill_uploads_failing", "Of those, uploads that failed three times or more", files.failing)
+        yield _one("waybill_file_profiles_stopped", "File profiles that wait for a person", files.stopped)
         if beats.tick_age is not None:
             yield _one("waybill_tick_age_seconds", "Time since the last tick", beats.tick_age)
 

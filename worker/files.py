@@ -40,6 +40,8 @@ DRAIN_SECONDS = 18.0
 
 CHORES_SECONDS = 5.0
 LOOK_SECONDS = 1.0
+IDLE_SECONDS = 5.0
+"""How long an idle thread waits for news; what failed is due by the clock alone, minutes later."""
 
 
 @dataclass(slots=True)
@@ -54,6 +56,7 @@ class Office:
     heart: Heart
     is_over: threading.Event = field(default_factory=threading.Event)
     has_news: threading.Condition = field(default_factory=threading.Condition)
+    news: int = 0  # counts what may have made an upload due
     busy: int = 0  # threads that claim or upload
     chores_at: float = 0.0
 
@@ -113,6 +116,7 @@ class Office:
     def tell(self) -> None:
         """Wake the uploaders: something may be due, or all is over."""
         with self.has_news:
+            self.news += 1
             self.has_news.notify_all()
 
     def start_uploaders(self) -> list[threading.Thread]:
@@ -128,6 +132,7 @@ class Office:
     def upload_on(self, fresh_only: bool) -> None:  # noqa: FBT001 -- a thread's argument
         """Upload one file after the other until all is over."""
         while self.comes_in():
+            heard = self.news
             try:
                 is_done = self.try_to(lambda: self.upload_one(fresh_only=fresh_only))
             except Exception:  # a thread that ends would be missed for the rest of the box
@@ -136,8 +141,12 @@ class Office:
             finally:
                 self.goes_out()
             if not is_done:
-                with self.has_news:
-                    self.has_news.wait(LOOK_SECONDS)
+                self.wait_for_news(heard)
+
+    def wait_for_news(self, heard: int) -> None:
+        """Rest until something may be due that was not when the count stood there."""
+        with self.has_news:
+            self.has_news.wait_for(lambda: self.news != heard, IDLE_SECONDS)
 
     def comes_in(self) -> bool:
         """Begin a turn of a thread, unless all is over."""

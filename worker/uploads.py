@@ -41,7 +41,7 @@ PATIENCE_SECONDS = 20.0
 BEGIN = sa.text(
     """/* uploads: the next step, written down before it is begun */
     UPDATE uploads SET phase = :phase, remote_name = :name,
-        renaming_at = CASE WHEN :phase IN ('renaming', 'done') THEN coalesce(renaming_at, now()) ELSE renaming_at END
+        renaming_at = CASE WHEN :may_be_seen THEN coalesce(renaming_at, now()) ELSE renaming_at END
     WHERE id = :id AND state = 'leased' AND lease_token = :token"""
 )
 
@@ -66,7 +66,13 @@ class Told:
             self.hold.check()
         elif self.hold.is_lost:
             raise LeaseLost
-        values = {"id": self.lease.upload_id, "token": self.lease.token, "phase": phase.value, "name": name}
+        values = {
+            "id": self.lease.upload_id,
+            "token": self.lease.token,
+            "phase": phase.value,
+            "name": name,
+            "may_be_seen": self.lease.way.is_open or phase in {Phase.RENAMING, Phase.DONE},
+        }
         if not self._patiently(values):
             self.hold.is_gone = True
             raise LeaseLost

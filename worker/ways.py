@@ -22,7 +22,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One profile at one version. folder is a template; secrets must appear in no record of ours."""
+    """One profile at one version. folder is a template; secrets must appear in no record of ours.
+
+    is_open: a file grows under its final name, so that somebody may have it from its first byte on.
+    """
 
     profile_id: int
     version: int
@@ -30,6 +33,7 @@ class Way:
     exporter: FileExporter
     destination: str
     folder: str
+    is_open: bool
     secrets: tuple[str, ...]
 
 
@@ -79,5 +83,6 @@ def _way(profile: Profile, seal: Seal) -> Way:
         exporter=exporter,
         destination=destination,
         folder=str(given.get("folder", "")),
+        is_open=given.get("temp_name") == "none",
         secrets=tuple(secret for secret in secrets if secret),
     )

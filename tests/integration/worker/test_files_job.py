@@ -170,6 +170,10 @@ def test_an_upload_that_hears_nothing_is_free_for_the_next_worker(
     assert files.upload(run).state == UploadState.PENDING
     assert files.tries(run)[0].outcome == "unknown"
     slow.is_released.set()
+    for thread in threading.enumerate():  # a process would have ended; here it must not outlive its database
+        if thread.name.startswith("upload-"):
+            thread.join(10)
+    assert files.upload(run).state == UploadState.PENDING  # what it did came too late
 
 
 def test_a_predecessor_s_work_is_taken_up_at_once(files: FileWorks):

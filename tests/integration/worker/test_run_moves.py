@@ -181,6 +181,13 @@ def test_rows_stay_taken_after_a_rename_whose_answer_was_lost_whatever_came_late
     assert "final name" in refused(files, run, "give_back")
 
 
+def test_rows_stay_taken_when_a_file_grew_under_its_final_name(files: FileWorks):
+    _, run = a_file(files, tempName="none")
+    files.server.fail("piece", TryAgain("cut"), times=1)
+    files.send_all()
+    assert "final name" in refused(files, run, "give_back")
+
+
 def test_rows_of_a_file_on_its_way_or_made_again_are_not_given_back(files: FileWorks):
     _, run = a_file(files)
     files.claim_upload()
