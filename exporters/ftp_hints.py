@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import re
 
-from exporters.errors import AddressBlocked, BadCertificate, ExporterError, HostKeyChanged, LoginRefused, SizeUnknown
+from exporters.errors import (
+    AddressBlocked,
+    BadCertificate,
+    BadSettings,
+    ExporterError,
+    HostKeyChanged,
+    LoginRefused,
+    SizeUnknown,
+)
 from exporters.ftp_settings import FtpSettings
 
 _WANTS_TLS = re.compile(r"\b(?:tls|ssl|encrypt\w*|secure)\b", re.IGNORECASE)
@@ -71,10 +79,12 @@ def _tls(error: ExporterError, settings: FtpSettings) -> str:
 def _login(error: ExporterError, settings: FtpSettings) -> str:
     if settings.protocol == "ftp" and _WANTS_TLS.search(str(error)):
         return "It wants TLS before the login: choose FTPS (explicit TLS)."
+    if isinstance(error, BadSettings):
+        return "Give the key as ssh-keygen writes it, with its passphrase if it has one."
     if not isinstance(error, LoginRefused):
         return "The server broke off the login."
     if settings.protocol == "sftp" and settings.private_key is not None:
-        return "User or key refused: is its public half with the server, is the passphrase right?"
+        return "User or key refused: is its public half with the server?"
     return "User or password refused."
 
 

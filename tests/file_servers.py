@@ -256,7 +256,7 @@ class OpenSsh(FileServer):
         """Make host keys and a user's key."""
         for kind in self.host_keys:
             if not (self.folder / f"host_{kind}").exists():
-                write_key(self.folder / f"host_{kind}", _MAKE_KEY[kind](), form="openssh")
+                write_key(self.folder / f"host_{kind}", MAKE_KEY[kind](), form="openssh")
         if not (self.folder / "user_key").exists():
             write_key(self.folder / "user_key", ed25519.Ed25519PrivateKey.generate(), form="openssh")
         shutil.copy(self.folder / "user_key.pub", self.folder / "authorized_keys")
@@ -304,7 +304,7 @@ def write_key(path: Path, key: Any, *, form: str = "openssh", passphrase: str | 
     return path
 
 
-_MAKE_KEY: dict[str, Any] = {
+MAKE_KEY: dict[str, Any] = {
     "ed25519": ed25519.Ed25519PrivateKey.generate,
     "ecdsa": lambda: ec.generate_private_key(ec.SECP256R1()),
     "rsa": lambda: rsa.generate_private_key(65537, 3072),

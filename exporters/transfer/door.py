@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from time import monotonic
 from typing import Any
 
@@ -18,6 +18,7 @@ from exporters.errors import ExporterError, Refused, SizeUnknown
 from exporters.guard import Guard
 from exporters.transfer import wire
 from exporters.transfer.faults import error_of
+from exporters.transfer.keys import plain_key
 from exporters.transfer.names import checked
 from exporters.transfer.place import Place
 from exporters.transfer.process import Process
@@ -61,8 +62,11 @@ class RemoteFolder:
 
     def open(self) -> Process:
         """Start the process and have it log in."""
+        place = self._place
+        if place.private_key is not None:
+            place = replace(place, private_key=plain_key(place.private_key, place.key_passphrase), key_passphrase=None)
         process = self._process = Process(silence=self._place.timeout_seconds + SILENCE_SECONDS, ends=self._ends)
-        process.send(wire.order({"place": asdict(self._place), "egress_allow": self._egress_allow}), self._listen)
+        process.send(wire.order({"place": asdict(place), "egress_allow": self._egress_allow}), self._listen)
         self._note(self._answer(process))
         return process
 

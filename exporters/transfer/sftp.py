@@ -68,7 +68,6 @@ class SftpRemote(Remote):
         if self._key_file:
             ways |= pycurl.SSH_AUTH_PUBLICKEY
             yield pycurl.SSH_PRIVATE_KEYFILE, self._key_file
-            yield pycurl.KEYPASSWD, self.place.key_passphrase or ""
         if self.place.password is not None:
             ways |= pycurl.SSH_AUTH_PASSWORD | pycurl.SSH_AUTH_KEYBOARD
         yield pycurl.SSH_AUTH_TYPES, ways
