@@ -12,8 +12,11 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import aliased
 
 from models.event import Event
+from models.order import Order
+from models.rules.customer_types import CustomerType
 from models.rules.event_document import NewEvent
 from models.rules.sql import Expression, constant, get_json, get_text, given
 from models.run import FileItem
@@ -75,14 +78,31 @@ class Lines:
 
 def of_run(run_id: int) -> Rows:
     """The rows that a run has taken."""
-    return _taken().where(FileItem.run_id == sa.literal(run_id)).order_by(FileItem.event_id).offset(_ZERO)
+    return _taken(FileItem).where(FileItem.run_id == sa.literal(run_id)).order_by(FileItem.event_id).offset(_ZERO)
 
 
-def waiting(route_id: int, *, most: int | None = None) -> Rows:
-    """The rows of a route that its next run would take."""
-    is_waiting = (FileItem.run_id.is_(None), FileItem.skipped.is_(None), FileItem.ready_at <= sa.func.now())
-    rows = _taken().where(FileItem.route_id == sa.literal(route_id), *is_waiting).order_by(FileItem.event_id)
-    return rows.offset(_ZERO) if most is None else rows.limit(sa.literal(most)).offset(_ZERO)
+def waiting(route_id: int, *, skips_completed: bool, most: int | None = None) -> Rows:
+    """The rows of a route that its next run would take; with `most` the first few of them, found without a sort."""
+    stays_out = sa.or_(
+        Order.test_card,
+        sa.and_(
+            sa.literal_column("true" if skips_completed else "false"),
+            ~FileItem.forced,
+            Event.customer_type == given(CustomerType.PARTIAL.value),
+            Order.completed_at.is_not(None),
+        ),
+    )
+    waits = (
+        sa.select(FileItem.id)
+        .join(Event, Event.id == FileItem.event_id)
+        .where(FileItem.route_id == sa.literal(route_id), FileItem.run_id.is_(None), FileItem.skipped.is_(None))
+        .where(FileItem.ready_at <= sa.func.now())
+        .where(~sa.exists().where(Order.order_key == Event.order_key, stays_out))
+    )
+    if most is not None:
+        waits = waits.order_by(FileItem.ready_at, FileItem.event_id).limit(sa.literal(most))
+    item = aliased(FileItem)
+    return _taken(item).where(item.id.in_(waits)).order_by(item.event_id).offset(_ZERO)
 
 
 def of_events(events: Sequence[NewEvent]) -> Rows:
@@ -91,11 +111,11 @@ def of_events(events: Sequence[NewEvent]) -> Rows:
     return _select(row.c, row.c.order_snapshot).order_by(row.c.place).offset(_ZERO)
 
 
-def _taken() -> Rows:
+def _taken(item: Any) -> Rows:
     # || '{}' reads a long document from its own table once; without it each column would do so again.
     whole = Event.order_snapshot.op("||")(_NOTHING).label("order_snapshot")
-    return sa.select(FileItem.id.label("row_id"), whole, Event.customer_type, Event.event_key, Event.occurred_at).join(
-        Event, Event.id == FileItem.event_id
+    return sa.select(item.id.label("row_id"), whole, Event.customer_type, Event.event_key, Event.occurred_at).join(
+        Event, Event.id == item.event_id
     )
 
 

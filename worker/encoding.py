@@ -12,6 +12,7 @@ BATCH = 1 << 18
 """Bytes that are converted at a time: enough to make a line cost little, little enough to stay small."""
 
 WINDOWS = "windows-1252"
+BOM = b"\xef\xbb\xbf"
 
 _FITTING = "".join(bytes([code]).decode("cp1252", "ignore") for code in range(256))
 _UNFIT = re.compile(f"[^{re.escape(_FITTING)}]")
@@ -40,11 +41,15 @@ class Encoder:
 
     def head(self, header: str | None) -> bytes:
         """Write what stands before the rows: the BOM, and the line of headers if there is one."""
-        bom = b"\xef\xbb\xbf" if self._encoding == "utf-8-bom" else b""
+        bom = BOM if self._encoding == "utf-8-bom" else b""
         self._in_header = True
         line = b"" if header is None else self._encoded([header.encode()])
         self._in_header = False
         return bom + line
+
+    def heading(self, header: str) -> bytes:
+        """Convert the line of headers without its end, to be shown."""
+        return self.head(header).removeprefix(BOM).removesuffix(self._line_end)
 
     def one(self, line: bytes) -> bytes:
         """Convert one line without its end, to be shown."""

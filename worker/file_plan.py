@@ -33,9 +33,12 @@ from models.rules.mapping import FieldMapping, Static
 from models.rules.projection import Source, project
 from models.rules.sql import given, literal_sql, null
 from models.snapshots import RouteFacts
-from worker.encoding import WINDOWS, Encoder
+from worker.encoding import BOM, WINDOWS, Encoder
 from worker.encoding import Unwritable as Unwritable
 from worker.packing import packer
+
+_SLOW_READER = "SET LOCAL statement_timeout = '1h'"
+"""Whoever downloads a dry run may read slowly; COPY waits for him, but not for ever."""
 
 _CSV_KEYS = frozenset(info.alias or name for name, info in CsvSettings.model_fields.items())
 
@@ -51,6 +54,7 @@ class FilePlan:
     route: RouteFacts
     zone: ZoneInfo
     account_time_zone: str
+    skips_completed: bool
     _mappings: tuple[FieldMapping, ...]
 
     @classmethod
@@ -73,6 +77,7 @@ class FilePlan:
             route=route,
             zone=ZoneInfo(profile.time_zone or account_time_zone),
             account_time_zone=account_time_zone,
+            skips_completed=profile.skip_completed_partials,
             _mappings=columns,
         )
 
@@ -82,7 +87,7 @@ class FilePlan:
 
     def copy_waiting_sql(self, route_id: int, *, most: int | None = None) -> str:
         """Write the COPY of the rows that the route's next run would take."""
-        return self._copy(file_rows.waiting(route_id, most=most))
+        return self._copy(file_rows.waiting(route_id, skips_completed=self.skips_completed, most=most))
 
     def copy_events_sql(self, events: Sequence[NewEvent]) -> str:
         """Write the COPY of events that need not be stored."""
@@ -222,6 +227,7 @@ def dry_run(
 
 
 def _whole(plan: FilePlan, connection: sa.Connection, statement: str, facts: NameFacts) -> Iterator[bytes]:
+    connection.execute(sa.text(_SLOW_READER))
     with copied(connection, statement) as lines:
         yield from filter(None, plan.pieces(plan.encoder(), lines, facts, is_parted=False))
 
@@ -237,7 +243,7 @@ def copied(connection: sa.Connection, statement: str) -> Iterator[Iterator[bytes
 def _shown(plan: FilePlan, connection: sa.Connection, statement: str | None) -> list[str]:
     encoder = plan.encoder()
     header = plan.header
-    shown = [] if header is None else [_text(encoder.one(header.encode()), plan)]
+    shown = [] if header is None else [_text(encoder.head(header).removeprefix(BOM).rstrip(b"\r\n"), plan)]
     if statement is None:
         return shown
     with copied(connection, statement) as lines:
