@@ -1,4 +1,4 @@
-"""`python -m bench [ROW ...] [--json FILE]`: rows are postbacks, latency, intake and marking; all of them without a name."""
+"""`python -m bench [ROW ...] [--json FILE]`: rows are postbacks, latency, intake, marking and files; all of them without a name."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import intake, latency, marking, postbacks
+from bench import files, intake, latency, marking, postbacks
 from bench.api import Api
 from bench.rows import Row, machine, show
 from bench.stage import Stage, stage
@@ -15,6 +15,7 @@ ROWS: dict[str, Callable[[Stage, Api], list[Row]]] = {
     "latency": latency.rows,
     "intake": intake.rows,
     "marking": marking.rows,
+    "files": files.rows,
     "postbacks": lambda on, api: postbacks.rows(on, api, processes=2),
 }
 

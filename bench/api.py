@@ -33,6 +33,13 @@ class Api:
         """Delete a profile."""
         self._session.delete(f"{self._url}/profiles/{quote(name)}", headers=self._headers).raise_for_status()
 
+    def post(self, path: str, document: dict[str, Any]) -> dict[str, Any]:
+        """Post a document to any call."""
+        answer = self._session.post(f"{self._url}{path}", json=document, headers=self._headers, timeout=60)
+        answer.raise_for_status()
+        told: dict[str, Any] = answer.json()
+        return told
+
     def post_events(self, body: bytes, *, session: requests.Session | None = None) -> dict[str, Any]:
         """Post a body of events; all of them must be taken."""
         headers = {**self._headers, "Content-Type": "application/json"}
