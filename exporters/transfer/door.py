@@ -1,4 +1,4 @@
-"""The door to file servers: FTP, FTPS and SFTP, each session in a process of its own (docs/decisions/0012).
+"""The door to file servers: FTP, FTPS and SFTP, each session in a process of its own (docs/decisions/0014).
 
 with FileDoor(guard).folder(place) as folder:
     folder.put("in/orders.csv", size, chunks, print)
