@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 PORTS = range(20_000, 30_000)
+CLAIMS = Path(tempfile.gettempdir()) / f"waybill-ports-{os.getuid()}"
 LET_GO_SECONDS = 2.0
 
 
@@ -58,16 +59,26 @@ def is_free(port: int) -> bool:
 def kept_port(path: Path) -> int:
     """Give the port noted in the file, a new free one when there is none or somebody else took it.
 
-    Kept, so that URLs survive a restart. New ones lie below the range from which systems lend ports to outgoing connections.
+    Kept, so that URLs survive a restart. New ones lie below the range from which systems lend ports to outgoing connections, and
+    are claimed for the file: of two runs that start at once, one would pick what the other has picked and not opened yet.
     """
     noted = read_or_none(path)
     if noted and noted.isdigit() and _gets_free(int(noted)):
         return int(noted)
-    port = random.choice(PORTS)
-    while not is_free(port):
+    CLAIMS.mkdir(mode=0o700, exist_ok=True)
+    with locked(CLAIMS / "lock"):
         port = random.choice(PORTS)
-    write_private(path, f"{port}\n")
+        while _is_claimed(port) or not is_free(port):
+            port = random.choice(PORTS)
+        write_private(CLAIMS / str(port), str(path.resolve()))
+        write_private(path, f"{port}\n")
     return port
+
+
+def _is_claimed(port: int) -> bool:
+    """Say whether a file that is still there notes this port; with its file goes the claim."""
+    claimer = read_or_none(CLAIMS / str(port))
+    return claimer is not None and read_or_none(Path(claimer)) == str(port)
 
 
 def _gets_free(port: int) -> bool:

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from dev import files
 from dev.files import read_or_none, write_private
 
 
@@ -27,3 +28,14 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
 
 def test_a_missing_file_is_none(tmp_path: Path) -> None:
     assert read_or_none(tmp_path / "none") is None
+
+
+def test_a_port_is_noted_once_as_long_as_its_file_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "CLAIMS", tmp_path / "claims")
+    monkeypatch.setattr(files, "PORTS", range(20_000, 20_002))
+    monkeypatch.setattr(files, "is_free", lambda _: True)
+    one, other = files.kept_port(tmp_path / "one"), files.kept_port(tmp_path / "other")
+    assert {one, other} == {20_000, 20_001}
+    assert files.kept_port(tmp_path / "one") == one
+    (tmp_path / "one").unlink()
+    assert files.kept_port(tmp_path / "third") == one
