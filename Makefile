@@ -15,7 +15,7 @@ RUN_READY := $(call stamp,requirements-dev)
 CHECK_READY := $(call stamp,requirements-check)
 
 .DELETE_ON_ERROR:
-.PHONY: help run demo test check bench lock clean
+.PHONY: help run demo test check bench chaos lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -39,6 +39,9 @@ check: $(CHECK_READY) ## format, lint, types, import rules; under 20 seconds
 
 bench: $(RUN_READY) ## measure Waybill beside its references; ROWS=intake for one of them
 	@exec $(BIN)/python -m bench $(ROWS)
+
+chaos: $(CHECK_READY) ## five minutes of load while everything fails in turn, then the count; DURATION=60 for one
+	@exec $(BIN)/python -m chaos
 
 lock: $(CHECK_READY) ## write requirements*.txt anew from pyproject.toml
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-annotate pyproject.toml -o requirements.txt

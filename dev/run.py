@@ -246,14 +246,19 @@ def _shell(command: str) -> list[str]:
 
 
 def main() -> None:
-    """Run Waybill with the environment's PORT and DATA_DIR."""
+    """Run the Procfile's lines."""
+    keep_running(procfile.read(ROOT / "Procfile"))
+
+
+def keep_running(lines: Mapping[str, str]) -> None:
+    """Run Waybill by these lines with the environment's PORT and DATA_DIR until a signal says stop."""
     given = dict(os.environ)
     home = Home(ROOT / (given.get("DATA_DIR") or ".data"))
     port = given.get("PORT") or "5000"
     if not port.isdigit():
         sys.exit("PORT must be a number.")
     os.chdir(ROOT)
-    run = Run(home, port=int(port), given=given, lines=procfile.read(ROOT / "Procfile"))
+    run = Run(home, port=int(port), given=given, lines=lines)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: run.ask_to_stop())
     try:

@@ -111,7 +111,8 @@ class Reply:
     """What came back. failing is None only when the whole header block and the whole body arrived in time.
 
     started_at is the real start in UTC. error is one readable line without a secret. status and what there is of the
-    body are told even when the transfer failed later; header names keep the receiver's spelling.
+    body are told even when the transfer failed later; header names keep the receiver's spelling. resent_at: when libcurl
+    sent it again by itself, on a fresh connection, because a kept one had been closed without a byte of an answer.
     """
 
     started_at: datetime
@@ -123,6 +124,7 @@ class Reply:
     error: str | None = None
     address: str | None = None  # the refused one, for admins
     is_cut: bool = False
+    resent_at: tuple[datetime, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,14 @@ A stale token changes nothing, not even with good news; its attempt is kept as "
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
 import msgspec
 import sqlalchemy as sa
 
-from exporters.base import Request
+from exporters.base import Reply, Request
 from exporters.masking import mask_body, mask_headers, mask_text
 from worker.gatekeeper import Ended, move_gates
 from worker.lease import Landed, Lease
@@ -60,6 +60,8 @@ ARE_TOLD = sa.text(
 LONGEST_BODY = 64 * 1024
 """Of what was sent, so much is kept with the attempt."""
 
+SENT_AGAIN = "the connection was closed without an answer; sent again at once on a new one"
+
 _SENT_NOTHING = (None, None, "[]", None)
 _JSON = msgspec.json.Encoder()
 
@@ -87,7 +89,8 @@ def record(engine: sa.Engine, ended: Sequence[Ended], *, luck: float) -> frozens
         )
         late = frozenset(one.lease.delivery_id for one in tries if one.lease.delivery_id not in known)
         _copy_attempts(
-            connection, (attempt_row(one, late=one.lease.delivery_id in late) for one in tries if one.leaves_attempt)
+            connection,
+            (row for one in tries if one.leaves_attempt for row in attempt_rows(one, one.lease.delivery_id in late)),
         )
     return late
 
@@ -128,8 +131,28 @@ def give_back(engine: sa.Engine, leases: Sequence[Lease]) -> None:
             )
 
 
-def attempt_row(landed: Landed, *, late: bool) -> tuple[Any, ...]:
-    """Give one attempt in the order of COPY_ATTEMPTS: what was sent and what came back, secrets masked."""
+def attempt_rows(landed: Landed, late: bool) -> Iterator[tuple[Any, ...]]:  # noqa: FBT001 -- of two, the second
+    """Give a try's attempts in the order of COPY_ATTEMPTS: one, and one for each time libcurl sent it before."""
+    if landed.reply is not None:
+        for resent_at in landed.reply.resent_at:
+            yield _unanswered_row(landed, landed.reply, late=late)
+            taken = int((resent_at - landed.reply.started_at).total_seconds() * 1000)
+            reply = replace(
+                landed.reply, started_at=resent_at, duration_ms=max(0, landed.reply.duration_ms - taken), resent_at=()
+            )
+            landed = replace(landed, reply=reply)
+    yield _attempt_row(landed, late=late)
+
+
+def _unanswered_row(landed: Landed, reply: Reply, *, late: bool) -> tuple[Any, ...]:
+    sent = _SENT_NOTHING if landed.request is None else _sent(landed.request)
+    lease = landed.lease
+    return (reply.started_at, lease.delivery_id, lease.token, lease.tries, None, *sent, None, "[]", None, SENT_AGAIN,
+            "unknown", late)  # fmt: skip
+
+
+def _attempt_row(landed: Landed, *, late: bool) -> tuple[Any, ...]:
+    """Give one attempt: what was sent and what came back, secrets masked."""
     request, reply, lease = landed.request, landed.reply, landed.lease
     secrets = () if request is None else request.secrets
     sent = _SENT_NOTHING if request is None else _sent(request)

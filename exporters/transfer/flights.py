@@ -262,7 +262,7 @@ class _Flight:
 
     __slots__ = (
         "_flights", "address", "began", "body", "body_size", "handle", "header_lines", "header_size", "headers",
-        "is_head_whole", "is_too_large", "lines", "name", "request", "started_at", "status", "tag",
+        "is_head_whole", "is_sent", "is_too_large", "lines", "name", "request", "resent_at", "started_at", "status", "tag",
     )  # fmt: skip
 
     def __init__(self, flights: Flights[Any]) -> None:
@@ -284,7 +284,8 @@ class _Flight:
         self.header_lines: list[bytes] = []
         self.body: list[bytes] = []
         self.header_size = self.body_size = 0
-        self.is_too_large = self.is_head_whole = False
+        self.is_too_large = self.is_head_whole = self.is_sent = False
+        self.resent_at: tuple[datetime, ...] = ()
         self.status: int | None = None
         self.headers: tuple[tuple[str, str], ...] = ()
         self.address: str | None = None  # the refused one
@@ -323,6 +324,9 @@ class _Flight:
 
     def on_connected(self, address: str, _own: str, port: int, _own_port: int) -> int:
         if self.address is None and self._flights.clears(address, port):
+            if self.is_sent:
+                self.resent_at = (*self.resent_at, datetime.now(UTC))
+            self.is_sent = True
             return _GO
         self.address = self.address or address
         return _STOP
@@ -386,6 +390,7 @@ class _Flight:
             None if failing is None else _error_line(failing, text, self.request.secrets),
             self.address,
             self.body_size > BODY_KEPT,
+            self.resent_at,
         )
 
 

@@ -371,6 +371,24 @@ def test_connections_are_used_again():
         assert (len(fresh.seen), fresh.connections) == (50, 1)
 
 
+def test_what_libcurl_sends_again_by_itself_is_told():
+    """A kept connection that is closed without a byte of an answer: libcurl takes a fresh one."""
+    with Receiver() as receiver:
+        flights: Flights[int] = Flights(LOOPBACK)
+        try:
+            flights.start(1, get(receiver.url("ok")))
+            first = all_of(flights, 1)[1]
+            flights.start(2, get(receiver.url("reset")))
+            second = all_of(flights, 1)[2]
+        finally:
+            flights.close()
+    assert [seen.target for seen in receiver.seen] == ["/ok", "/reset", "/reset"]
+    assert first.resent_at == ()
+    (again,) = second.resent_at
+    assert again >= second.started_at
+    assert second.failing is Failing.CUT
+
+
 def test_a_silent_receiver_does_not_hold_up_the_others(receiver: Receiver):
     flights: Flights[int] = Flights(LOOPBACK, limit=20)
     with Receiver() as other:

@@ -282,6 +282,18 @@ def test_an_attempt_that_postgres_refuses_costs_its_details_not_its_result_nor_i
     assert "could not be kept" in attempts[1].error
 
 
+def test_a_request_that_went_out_twice_within_a_try_has_two_attempts(works: Works):
+    began, again = utc_now() - timedelta(seconds=3), utc_now() - timedelta(seconds=1)
+    works.finish(leased(works), Reply(began, 3000, 200, (), b"ok", resent_at=(again,)))
+    first, second = works.attempts()
+    assert (first.started_at, first.outcome, first.duration_ms) == (began, "unknown", None)
+    assert first.error == record.SENT_AGAIN
+    assert first.url == second.url
+    assert (second.started_at, second.outcome, second.duration_ms) == (again, "delivered", 1000)
+    assert first.lease_token == second.lease_token
+    assert works.delivery().state == "delivered"
+
+
 # ---- secrets -------------------------------------------------------------------------------------------------------
 
 CANARY = "cAnary/5+x=&y z"
