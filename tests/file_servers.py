@@ -32,6 +32,7 @@ import trustme
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
+from dev.files import kept_port
 from exporters.ftp_settings import FtpSettings
 from exporters.transfer.place import fingerprint
 
@@ -52,11 +53,11 @@ class FileServer:
         self.path = _path_of(self.program)
         self.folder = folder
         self.root = folder / "root"
-        self.port = free_port()
+        folder.mkdir(parents=True, exist_ok=True)
+        self.port = kept_port(folder / "port")
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        self.folder.mkdir(parents=True, exist_ok=True)
         (self.root / "in").mkdir(parents=True, exist_ok=True)
         command = self.set_up()
         if os.geteuid() == 0:  # none of them needs root, and two of them behave otherwise under it
@@ -273,13 +274,6 @@ class OpenSsh(FileServer):
         """Give the user's key and the host's fingerprints."""
         prints = [fingerprint_of(self.folder / f"host_{kind}.pub") for kind in self.host_keys]
         return {"privateKey": (self.folder / "user_key").read_text(), "hostKeys": "\n".join(prints)}
-
-
-def free_port() -> int:
-    """Give a port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def pem_of(authority: trustme.CA) -> str:

@@ -28,6 +28,8 @@ from urllib.parse import quote, quote_plus, unquote, unquote_plus
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
+from dev.files import kept_port
+
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\nok\n"
 FOR_EVER = 3600.0
 
@@ -285,9 +287,7 @@ class ModernReceiver:
 
     def __init__(self, certificate: Path, key: Path) -> None:
         self.versions: list[str] = []
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = kept_port(certificate.with_name("port"))
         self._config = Config()
         self._config.bind = [f"127.0.0.1:{self.port}"]
         self._config.certfile, self._config.keyfile = str(certificate), str(key)

@@ -6,7 +6,6 @@ import hashlib
 import os
 import re
 import secrets
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ import sqlalchemy as sa
 from cryptography.fernet import Fernet
 from sqlalchemy.orm import Session
 
+from dev.files import kept_port
 from models import chunks
 from models.account import ApiKey, Scope
 from models.run import Run, RunState
@@ -49,10 +49,8 @@ class Web:
 
 
 @pytest.fixture
-def web(fresh_database_url: str, redis_url: str) -> Iterator[Web]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+def web(fresh_database_url: str, redis_url: str, tmp_path: Path) -> Iterator[Web]:
+    port = kept_port(tmp_path / "port")
     environ = os.environ | {
         "DATABASE_URL": fresh_database_url,
         "REDIS_URL": redis_url,
