@@ -37,7 +37,8 @@ check: $(CHECK_READY) ## format, lint, types, import rules; under 20 seconds
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(RUN_READY) ## measure Waybill beside its references; ROWS=intake for one of them
+bench: $(CHECK_READY) ## measure Waybill beside its references; ROWS=intake for one of them
+	@sh tests/install_servers.sh
 	@exec $(BIN)/python -m bench $(ROWS)
 
 chaos: $(CHECK_READY) ## five minutes of load while everything fails in turn, then the count; DURATION=60 for one

@@ -1,4 +1,4 @@
-"""`python -m bench [ROW ...] [--json FILE]`: rows are postbacks, latency, intake, marking and files; all of them without a name."""
+"""`python -m bench [ROW ...] [--json FILE]`: rows are postbacks, latency, intake, marking, files and uploads; all of them without a name."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import files, intake, latency, marking, postbacks
+from bench import files, intake, latency, marking, postbacks, uploads
 from bench.api import Api
 from bench.rows import Row, machine, show
 from bench.stage import Stage, stage
@@ -16,6 +16,7 @@ ROWS: dict[str, Callable[[Stage, Api], list[Row]]] = {
     "intake": intake.rows,
     "marking": marking.rows,
     "files": files.rows,
+    "uploads": uploads.rows,
     "postbacks": lambda on, api: postbacks.rows(on, api, processes=2),
 }
 

@@ -55,14 +55,13 @@ def rows(stage: Stage, api: Api) -> list[Row]:
             connection.execute(sa.text(statement), {"rows": ROWS})
     with stage.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(sa.text("VACUUM ANALYZE"))
-    found, reference, source = list[Row](), 0.0, None
+    source = _planned(api, None)
+    first = _write(stage)  # Postgres marks each row that the claim has just changed when it is read for the first time
+    reference, found = _psql(stage, source), list[Row]()
     for compression, most in (("none", 1.5), ("gzip", 2.0), ("zstd", 2.0)):
         api.put(_profile(compression))
-        run_id = _planned(api, source)
+        _planned(api, source)
         told = _write(stage)
-        source = source or run_id
-        if not reference:
-            reference = _psql(stage, run_id)
         found.append(
             Row(
                 f"file: {ROWS:,} x {len(COLUMNS)}, packed: {compression}",
@@ -70,11 +69,18 @@ def rows(stage: Stage, api: Api) -> list[Row]:
                 reference=f"psql \\copy: {reference:.1f} s",
                 ratio=told["seconds"] / reference,
                 must=f"{most} times, 120 MB",
-                note=f"{told['bytes'] / 1e6:.0f} MB, stored in Postgres, SHA-256; the claim took {told['claim']:.1f} s",
+                note=f"{told['bytes'] / 1e6:.0f} MB, stored in Postgres, SHA-256",
             )
         )
     api.delete("written")
-    return found
+    return [
+        *found,
+        Row(
+            "the same, unpacked, right after the claim",
+            f"{first['seconds']:.1f} s",
+            note=f"the first look at the rows; the claim itself took {first['claim']:.1f} s",
+        ),
+    ]
 
 
 def _profile(compression: str) -> dict[str, Any]:
@@ -88,7 +94,7 @@ def _profile(compression: str) -> dict[str, Any]:
 
 
 def _planned(api: Api, source: int | None) -> int:
-    """Plan the run: the first takes the rows, the others are made again over them."""
+    """Plan a run: the first takes the rows, the others are made again over them."""
     if source is None:
         return int(api.post("/profiles/written/run", {})["runs"][0])
     return int(api.post(f"/runs/{source}/make-again", {})["id"])

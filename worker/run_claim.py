@@ -32,9 +32,9 @@ log = logging.getLogger(__name__)
 
 CLAIM_SECONDS = 600
 TAKEN_AT_ONCE = 250
-RESPITE = 1.5
+RESPITE = 1.0
 """Rows are taken by this many, and after each so many times as long as that took is left to others: a million rows in one statement made the
-postbacks beside them four times slower, and these two figures twice, in 22 seconds on two cores (`make bench ROWS=marking`)."""
+postbacks beside them four times slower, and this way twice, in 19 seconds on two cores (`make bench ROWS=marking`)."""
 
 MOST_TRIES = 5
 """A run that took its process with it so often, or failed for reasons of ours, waits for a person."""
