@@ -28,10 +28,14 @@ ROOT = Path(__file__).resolve().parent.parent
 class Stage:
     """Servers, an environment, and processes that are ended with it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, loaded: str | None = None, only: str = "") -> None:
+        self.loaded, self.only = loaded, only
+        """The URL of a database that `bench.loader` has filled; None: a row that needs one fills its own. A part of names."""
+
         self.folder = Path(tempfile.mkdtemp(prefix="waybill-bench-"))
         self._postgres, self._redis = Postgres(self.folder / "postgres"), Redis(self.folder / "redis")
         self._processes: list[subprocess.Popen[bytes]] = []
+        self._web_process: subprocess.Popen[bytes] | None = None
 
     def set_up(self) -> None:
         """Start the servers, migrate, start the receiver."""
@@ -66,12 +70,10 @@ class Stage:
         """The web process's address."""
         return f"http://127.0.0.1:{self.web_port}"
 
-    def run(self, program: str, *arguments: str) -> str:
+    def run(self, program: str, *arguments: str, **environment: str) -> str:
         """Run a program of the virtual environment to its end and give what it printed."""
-        path = Path(sys.executable).parent / program
-        done = subprocess.run(
-            [str(path), *arguments], cwd=ROOT, env=self.environment, check=True, capture_output=True, text=True
-        )
+        path, told = Path(sys.executable).parent / program, {**self.environment, **environment}
+        done = subprocess.run([str(path), *arguments], cwd=ROOT, env=told, check=True, capture_output=True, text=True)
         return done.stdout.strip()
 
     def start(self, *command: str, **environment: str) -> subprocess.Popen[bytes]:
@@ -84,11 +86,12 @@ class Stage:
         self._processes.append(process)
         return process
 
-    def start_web(self) -> subprocess.Popen[bytes]:
-        """Start gunicorn as the Procfile does, and wait for it."""
-        process = self.start(str(Path(sys.executable).parent / "gunicorn"), "wsgi:app")
+    def start_web(self, **environment: str) -> None:
+        """Start gunicorn as the Procfile does, and wait for it. The one that ran before is ended."""
+        if self._web_process is not None:
+            self.end(self._web_process)
+        self._web_process = self.start(str(Path(sys.executable).parent / "gunicorn"), "wsgi:app", **environment)
         self.wait_for(f"{self.web}/healthz")
-        return process
 
     def start_worker(self, processes: int) -> subprocess.Popen[bytes]:
         """Start `python -m worker` as the Procfile does."""
@@ -142,9 +145,9 @@ class Stage:
 
 
 @contextmanager
-def stage() -> Iterator[Stage]:
+def stage(*, loaded: str | None = None, only: str = "") -> Iterator[Stage]:
     """Give a stage that is set up, and tear it down afterwards."""
-    made = Stage()
+    made = Stage(loaded=loaded, only=only)
     try:
         made.set_up()
         yield made
