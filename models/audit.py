@@ -36,6 +36,7 @@ class Act(StrEnum):
     TESTED = "tested"
     REVOKED = "revoked"
     ROTATED = "sealed anew"
+    RESTORED = "restored a backup"
 
 
 class AuditLine(Base):

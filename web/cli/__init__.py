@@ -9,10 +9,11 @@ from web.cli.events import events
 from web.cli.people import api_key, user
 from web.cli.profiles import profiles
 from web.cli.release import release
+from web.cli.restored import restored
 from web.cli.runs import runs
 from web.cli.secrets import secrets
 
-COMMANDS = (api_key, deliveries, events, profiles, release, runs, secrets, user)
+COMMANDS = (api_key, deliveries, events, profiles, release, restored, runs, secrets, user)
 
 
 def init_cli(app: Flask) -> None:
