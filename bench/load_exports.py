@@ -56,9 +56,9 @@ DELIVERIES = """INSERT INTO deliveries (event_id, profile_id, state, reason, cre
     ORDER BY id, receiver"""
 
 # The last of a delivered one is a 200; each other try was refused or cut off.
-ATTEMPTS = """INSERT INTO attempts (started_at, delivery_id, lease_token, number, duration_ms, method, url, request_headers,
+ATTEMPTS = """INSERT INTO attempts (started_at, delivery_id, profile_id, lease_token, number, duration_ms, method, url, request_headers,
         request_body, status, response_headers, response_body, error, outcome)
-    SELECT d.created_at + make_interval(secs => 5 * n * n), d.id, d.id * 100 + n, n, 20 + d.id % 300,
+    SELECT d.created_at + make_interval(secs => 5 * n * n), d.id, d.profile_id, d.id * 100 + n, n, 20 + d.id % 300,
         CASE WHEN p.is_json THEN 'POST' ELSE 'GET' END,
         'https://receiver-' || d.profile_id || '.example.com/leads' || CASE WHEN p.is_json THEN '' ELSE
             '?first_name=Zo%C3%AB&last_name=S%C3%B8n&email_address=zoe' || e.customer_id || '%40example.com&phone=6505551212' END,

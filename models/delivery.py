@@ -47,6 +47,17 @@ class Delivery(Base):
             postgresql_where=sa.text("state = 'pending'"),
         ),
         sa.Index("ix_deliveries_leased", "profile_id", postgresql_where=sa.text("state = 'leased'")),
+        # The lists of people and programs (models.finding): each state of each profile in the order of ids. A row is
+        # written into one of the three when it is made and into one when it is finished, into none while it is leased.
+        sa.Index("ix_deliveries_open", "profile_id", "retried", "id", postgresql_where=sa.text("state = 'pending'")),
+        sa.Index("ix_deliveries_delivered", "profile_id", "id", postgresql_where=sa.text("state = 'delivered'")),
+        sa.Index(
+            "ix_deliveries_aside",
+            "profile_id",
+            "state",
+            "id",
+            postgresql_where=sa.text("state IN ('held', 'skipped', 'cancelled')"),
+        ),
         # Nearly always empty. The claim looks for rows to be sent alone, and must not read a million others for it.
         sa.Index("ix_deliveries_suspect", "profile_id", postgresql_where=sa.text("state = 'pending' AND losses >= 3")),
     )
@@ -81,11 +92,21 @@ class Attempt(Base):
         sa.Index("ix_attempts_delivery_id", "delivery_id", "started_at"),
         # Failed tries only: they are few, and nobody looks for a 200.
         sa.Index("ix_attempts_status", "status", "delivery_id", postgresql_where=sa.text("status >= 300")),
+        sa.Index(
+            "ix_attempts_profile_id_status",
+            "profile_id",
+            "status",
+            "delivery_id",
+            postgresql_where=sa.text("status >= 300"),
+        ),
         {"postgresql_partition_by": "RANGE (started_at)"},
     )
     started_at: Mapped[datetime] = mapped_column(primary_key=True)
     delivery_id: Mapped[int] = mapped_column(primary_key=True)
     lease_token: Mapped[int] = mapped_column(primary_key=True)
+    profile_id: Mapped[int | None]
+    """Its delivery's, where a search for refusals needs it; no foreign key: an attempt may outlive what it tells of."""
+
     number: Mapped[int] = mapped_column(sa.Integer)
     duration_ms: Mapped[int | None] = mapped_column(sa.Integer)
     method: Mapped[str | None]

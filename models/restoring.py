@@ -18,4 +18,5 @@ MOVE_ON = sa.text(
 
 def move_numbers_on(session: Session) -> int:
     """Leave a gap in all numbers, so that none means something else to whoever saw it before. Returns how many count."""
-    return session.scalars(MOVE_ON, {"gap": GAP}).one()
+    moved: int = session.scalars(MOVE_ON, {"gap": GAP}).one()
+    return moved

@@ -14,15 +14,15 @@ _FREE = """
 """
 
 _ATTEMPT = """
-    INSERT INTO attempts (started_at, delivery_id, lease_token, number, error, outcome)
-    SELECT lost.leased_at, lost.id, lost.lease_token, lost.tries,
+    INSERT INTO attempts (started_at, delivery_id, profile_id, lease_token, number, error, outcome)
+    SELECT lost.leased_at, lost.id, lost.profile_id, lost.lease_token, lost.tries,
         'begun ' || to_char(lost.leased_at AT TIME ZONE 'UTC', 'HH24:MI:SS') || ' UTC, outcome unknown', 'unknown'
     FROM lost JOIN freed ON freed.id = lost.id
 """
 
 REAP = sa.text(
     f"""/* reap: leases that have ended go back, each with an attempt of unknown outcome */
-    WITH lost AS (SELECT id, lease_token, leased_at, tries FROM deliveries
+    WITH lost AS (SELECT id, profile_id, lease_token, leased_at, tries FROM deliveries
             WHERE state = 'leased' AND lease_until < now() LIMIT {REAP_MOST} FOR UPDATE SKIP LOCKED),
         freed AS ({_FREE} RETURNING d.id)
     {_ATTEMPT}"""  # noqa: S608 -- constants of ours
@@ -30,7 +30,7 @@ REAP = sa.text(
 
 FREE_PUMP = sa.text(
     f"""/* free: leases of a pump that is known to be dead */
-    WITH lost AS (SELECT id, lease_token, leased_at, tries FROM deliveries
+    WITH lost AS (SELECT id, profile_id, lease_token, leased_at, tries FROM deliveries
             WHERE state = 'leased' AND leased_by = :pump FOR UPDATE SKIP LOCKED),
         freed AS ({_FREE} RETURNING d.id)
     {_ATTEMPT}"""  # noqa: S608 -- constants of ours

@@ -41,7 +41,7 @@ GIVE_BACK = sa.text(
     WHERE d.id = r.id AND d.state = 'leased' AND d.lease_token = r.token"""
 )
 
-COPY_ATTEMPTS = """COPY attempts (started_at, delivery_id, lease_token, number, duration_ms, method, url, request_headers,
+COPY_ATTEMPTS = """COPY attempts (started_at, delivery_id, profile_id, lease_token, number, duration_ms, method, url, request_headers,
     request_body, status, response_headers, response_body, error, outcome, late) FROM STDIN"""
 
 AWAIT_ROWS = sa.text(
@@ -147,7 +147,7 @@ def attempt_rows(landed: Landed, late: bool) -> Iterator[tuple[Any, ...]]:  # no
 def _unanswered_row(landed: Landed, reply: Reply, *, late: bool) -> tuple[Any, ...]:
     sent = _SENT_NOTHING if landed.request is None else _sent(landed.request)
     lease = landed.lease
-    return (reply.started_at, lease.delivery_id, lease.token, lease.tries, None, *sent, None, "[]", None, SENT_AGAIN,
+    return (reply.started_at, lease.delivery_id, lease.plan.profile_id, lease.token, lease.tries, None, *sent, None, "[]", None, SENT_AGAIN,
             "unknown", late)  # fmt: skip
 
 
@@ -157,12 +157,13 @@ def _attempt_row(landed: Landed, *, late: bool) -> tuple[Any, ...]:
     secrets = () if request is None else request.secrets
     sent = _SENT_NOTHING if request is None else _sent(request)
     if reply is None:
-        return (landed.began, lease.delivery_id, lease.token, lease.tries, None, *sent, None, "[]", None, landed.error,
+        return (landed.began, lease.delivery_id, lease.plan.profile_id, lease.token, lease.tries, None, *sent, None, "[]", None, landed.error,
                 landed.outcome, late)  # fmt: skip
     error = landed.error or reply.error
     return (
         reply.started_at,
         lease.delivery_id,
+        lease.plan.profile_id,
         lease.token,
         lease.tries,
         reply.duration_ms,

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from flask import abort, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
-from sqlalchemy.orm import Session
 
 from models.account import Role
 from models.base import db
 from models.by_hand import cancel, send_again
 from models.delivery import Attempt, Delivery
 from models.event import Event
+from models.finding import FAILING, STREAMS, Wanted, looked_until, newest
 from models.gates import shown_reason, shown_state
 from models.profile import Gate, Profile
 from web import audit, installed
@@ -32,11 +31,9 @@ STATES = {
     "skipped": "skipped",
     "cancelled": "cancelled",
 }
-FAILING = "failing"
 FILTERS = ("profile", "state", "customer", "order", "event", "status", "since", "until")
 OPEN = frozenset({"pending", "leased", "held"})
 MOST_ATTEMPTS = 100
-SLACK = timedelta(minutes=10)
 
 
 class Deliveries(Page):
@@ -46,12 +43,15 @@ class Deliveries(Page):
     def index(self) -> str:
         """List deliveries by what was asked for; pages are cut by id, never counted."""
         before = asked.number("before")
-        rows = db.session.execute(_filtered(before).limit(PAGE_SIZE + 1)).all()
+        wanted = _wanted(before)
+        rows = db.session.execute(_listed(newest(db.session(), wanted, limit=PAGE_SIZE + 1))).all()
+        stopped = looked_until(db.session(), wanted) if len(rows) <= PAGE_SIZE else None
         return str(
             self.render(
                 "admin/deliveries.html",
                 rows=rows[:PAGE_SIZE],
-                older=rows[PAGE_SIZE - 1].id if len(rows) > PAGE_SIZE else None,
+                older=rows[PAGE_SIZE - 1].id if len(rows) > PAGE_SIZE else stopped,
+                is_cut=stopped is not None,
                 is_newest=before is None,
                 profiles=db.session.execute(_profiles()).all(),
                 states={FAILING: "failing: tried, not delivered yet", **STATES},
@@ -134,7 +134,22 @@ def _one(delivery_id: int) -> sa.Select[Any]:
     return _shown().add_columns(Delivery, Event, Profile, Gate.fault_message).where(Delivery.id == delivery_id)
 
 
-def _filtered(before: int | None) -> sa.Select[Any]:
+def _wanted(before: int | None) -> Wanted:
+    number, state = asked.number("profile"), asked.text("state")
+    return Wanted(
+        before=before,
+        profiles=Profile.id == number if number else None,
+        state=state if state in STREAMS else None,
+        customer_id=asked.text("customer") or None,
+        order_key=asked.text("order") or None,
+        event_key=asked.text("event") or None,
+        status=asked.number("status"),
+        since=asked.moment("since"),
+        until=asked.moment("until"),
+    )
+
+
+def _listed(found: sa.Subquery) -> sa.Select[Any]:
     statement = _shown().add_columns(
         Delivery.id,
         Delivery.tries,
@@ -148,54 +163,7 @@ def _filtered(before: int | None) -> sa.Select[Any]:
         Profile.name.label("profile"),
         Profile.id.label("profile_id"),
     )
-    if before is not None:
-        statement = statement.where(Delivery.id < before)
-    if profile_id := asked.number("profile"):
-        statement = statement.where(Delivery.profile_id == profile_id)
-    if (state := asked.text("state")) == FAILING:
-        statement = statement.where(Delivery.state == "pending", Delivery.retried)
-    elif state in STATES:
-        statement = statement.where(shown_state == state)
-    if customer := asked.text("customer"):
-        statement = statement.where(Event.customer_id == customer)
-    if order := asked.text("order"):
-        statement = statement.where(Event.order_key == order)
-    if event := asked.text("event"):
-        statement = statement.where(Event.event_key == event)
-    if (status := asked.number("status")) is not None:
-        statement = statement.where(Delivery.id.in_(_failed_with(status)))
-    for name, is_first in (("since", True), ("until", False)):
-        if (moment := asked.moment(name)) is not None:
-            statement = statement.where(*_made(moment, is_first=is_first))
-    return statement.order_by(Delivery.id.desc())
-
-
-def _failed_with(status: int) -> sa.Select[Any]:
-    """Find the deliveries of which a try was answered so; the index holds refusals only."""
-    is_refusal = Attempt.status >= sa.literal_column("300")
-    return sa.select(Attempt.delivery_id).where(is_refusal, Attempt.status == min(status, 999))
-
-
-def _made(moment: datetime, *, is_first: bool) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
-    """Cut by the time of making. Ids grow with it, but for transactions side by side: the key narrows, the time cuts."""
-    if is_first:
-        return Delivery.id >= id_at(db.session(), moment - SLACK), Delivery.created_at >= moment
-    return Delivery.id < id_at(db.session(), moment + SLACK), Delivery.created_at < moment
-
-
-def id_at(session: Session, moment: datetime) -> int:
-    """Find about the first delivery that was made at this time, by halving: there is no index for it."""
-    low, high = 1, (session.scalar(sa.select(sa.func.max(Delivery.id))) or 0) + 1
-    while low < high:
-        middle = (low + high) // 2
-        row = session.execute(
-            sa.select(Delivery.id, Delivery.created_at).where(Delivery.id >= middle).order_by(Delivery.id).limit(1)
-        ).one_or_none()
-        if row is None or row.created_at >= moment:
-            high = middle
-        else:
-            low = row.id + 1
-    return low
+    return statement.join(found, found.c.id == Delivery.id).order_by(Delivery.id.desc())
 
 
 def _as_replay() -> dict[str, str]:

@@ -14,6 +14,7 @@ from models.account import Scope
 from models.base import db
 from models.delivery import Attempt, Delivery
 from models.event import Event
+from models.finding import Wanted, newest
 from models.gates import shown_reason, shown_state
 from models.heartbeat import Installation
 from models.profile import Gate, Profile
@@ -26,9 +27,6 @@ from web.api.queries import after_id, check_state, limit, page, texts
 
 MOST_ATTEMPTS = 100
 """Of one delivery in a list: there is no last try, and a page must stay a page."""
-
-OPEN_STATES = {"pending": ("pending",), "held": ("pending", "held")}
-"""The stored states behind a shown one; the others are what they are."""
 
 
 @api.get("/deliveries")
@@ -44,7 +42,8 @@ def list_deliveries() -> Response:
     filters = texts("profile", "state", "customerId", "eventId")
     check_state(filters.get("state"))
     wanted = limit()
-    rows = db.session.execute(_select(filters, after_id()).limit(wanted + 1)).all()
+    found = newest(db.session(), _wanted(filters, after_id()), limit=wanted + 1)
+    rows = db.session.execute(_select(found)).all()
     following = str(rows[wanted - 1].id) if len(rows) > wanted else None
     shown = rows[:wanted]
     attempts = _attempts(shown)
@@ -52,8 +51,19 @@ def list_deliveries() -> Response:
     return answer(page([_document(row, attempts[row.id], installation) for row in shown], following))
 
 
-def _select(filters: dict[str, str], after: int | None) -> sa.Select[Any]:
-    query = (
+def _wanted(filters: dict[str, str], after: int | None) -> Wanted:
+    name = filters.get("profile")  # a deleted one of this name, too: its history stays
+    return Wanted(
+        before=after,
+        profiles=None if name is None else sa.func.lower(Profile.name) == sa.func.lower(name),
+        state=filters.get("state"),
+        customer_id=filters.get("customerId"),
+        event_key=filters.get("eventId"),
+    )
+
+
+def _select(found: sa.Subquery) -> sa.Select[Any]:
+    return (
         sa.select(
             Delivery.id,
             Profile.name.label("profile"),
@@ -66,31 +76,12 @@ def _select(filters: dict[str, str], after: int | None) -> sa.Select[Any]:
             Delivery.created_at,
             Delivery.tries,
         )
+        .join(found, found.c.id == Delivery.id)
         .join(Event, Event.id == Delivery.event_id)
         .join(Profile, Profile.id == Delivery.profile_id)
         .join(Gate, Gate.profile_id == Profile.id)
         .order_by(Delivery.id.desc())
     )
-    if after is not None:
-        query = query.where(Delivery.id < after)
-    if "profile" in filters:  # a deleted one of this name, too: its history stays
-        named = sa.select(Profile.id).where(sa.func.lower(Profile.name) == sa.func.lower(filters["profile"]))
-        query = query.where(Delivery.profile_id.in_(named))
-    if (state := filters.get("state")) is not None:
-        query = query.where(Delivery.state.in_(OPEN_STATES.get(state, (state,))), shown_state == state)
-    if "customerId" in filters or "eventId" in filters:
-        query = query.where(Delivery.event_id.in_(sa.select(_events(filters).c.id)))
-    return query
-
-
-def _events(filters: dict[str, str]) -> sa.CTE:
-    """Find the events by their own indexes first: else a rare customer is looked for in all deliveries."""
-    events = sa.select(Event.id)
-    if "customerId" in filters:
-        events = events.where(Event.customer_id == filters["customerId"])
-    if "eventId" in filters:
-        events = events.where(Event.event_key == filters["eventId"])
-    return events.cte("asked").prefix_with("MATERIALIZED")
 
 
 def _attempts(rows: Sequence[sa.Row[Any]]) -> dict[int, list[Attempt]]:

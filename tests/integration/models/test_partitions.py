@@ -71,6 +71,7 @@ def test_a_day_has_the_indexes_and_checks_of_the_whole(engine: sa.Engine):
         inspector = sa.inspect(connection)
         assert sorted(index["column_names"] for index in inspector.get_indexes("attempts_20261123")) == [
             ["delivery_id", "started_at"],
+            ["profile_id", "status", "delivery_id"],
             ["status", "delivery_id"],
         ]
         assert len(inspector.get_check_constraints("attempts_20261123")) == 1

@@ -8,10 +8,10 @@ from flask import Flask
 from models.base import db
 from models.delivery import Attempt, Delivery
 from models.event import Event
+from models.finding import id_at
 from models.intake import accept
 from models.profile import Profile
 from tests.file_rows import forget_everything
-from web.admin.deliveries import id_at
 from web.profile_documents import save
 
 from .conftest import Browser
