@@ -1,4 +1,7 @@
-"""`make chaos`: five minutes of faults, or DURATION seconds. SEED repeats the order of the faults. The exit status tells."""
+"""`make chaos`: five minutes of faults, or DURATION seconds. The exit status tells.
+
+SEED repeats the order of the faults; PLANT puts one of the bugs of chaos/planted.py into the product's processes.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,12 @@ from pathlib import Path
 from types import FrameType
 
 from chaos import profiles, report
+from chaos.acts import Stage
+from chaos.clerk import Clerk
 from chaos.house import House
 from chaos.receivers import Receivers
-from chaos.story import Story
+from chaos.servers import FileServers
+from chaos.story import Story, Told
 
 FIVE_MINUTES = 300
 
@@ -23,28 +29,36 @@ def main() -> int:
     """Run, print, say whether it was good."""
     seconds = float(os.environ.get("DURATION") or FIVE_MINUTES)
     seed = int(os.environ.get("SEED") or random.SystemRandom().randrange(10**6))
-    signal.signal(signal.SIGTERM, _interrupt)
+    bug = os.environ.get("PLANT") or ""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     folder = Path(tempfile.mkdtemp(prefix="waybill-chaos-"))
+    folder.chmod(0o755)  # file servers run as nobody
     log = folder.with_suffix(".log")
-    house = House(folder, log)
-    print(f"chaos for {seconds:.0f} s, SEED={seed}, the processes talk to {log}", flush=True)
+    planted = f", with a bug: {bug}" if bug else ""
+    print(f"chaos for {seconds:.0f} s, SEED={seed}{planted}; the processes talk to {log}", flush=True)
+    house = House(folder, log, bug=bug)
     try:
-        with Receivers(seed) as receivers:
-            house.open()
-            profiles.make(house, receivers.port)
-            story = Story(house, receivers, seed=seed, seconds=seconds)
-            told = story.tell()
+        told = _tell(house, seed=seed, seconds=seconds, has_bug=bool(bug))
     except KeyboardInterrupt:
         print("stopped", flush=True)
         return 130
     finally:
         left_over = house.close()
         shutil.rmtree(folder, ignore_errors=True)
-    faults = report.faults_of(told, left_over=left_over, intake_errors=story.intake_errors)
-    report.show(told, faults)
-    if not faults:
+    told.add("processes left over", left_over)
+    report.show(told)
+    if not told.faults:
         log.unlink()
-    return 1 if faults else 0
+    return 1 if told.faults else 0
+
+
+def _tell(house: House, *, seed: int, seconds: float, has_bug: bool) -> Told:
+    with Receivers(seed) as receivers, FileServers(house.folder, seed=seed) as servers:
+        house.open()
+        profiles.make(house, receivers, servers)
+        stage = Stage(house, receivers, servers, Clerk(house, servers))
+        return Story(stage, seed=seed, seconds=seconds, has_bug=has_bug).tell()
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a signal handler

@@ -43,6 +43,16 @@ class Account:
     changed: list[str] = field(default_factory=list)
     stale: int = 0
 
+    def faults(self) -> dict[str, list[str]]:
+        """Give what must not be."""
+        return {
+            "lost": self.lost,
+            "delivered without proof": self.unproved,
+            "requests without an attempt": self.untold,
+            "copies that differ": self.changed,
+            "stale results taken": [f"{self.stale} attempts"] if self.stale else [],
+        }
+
     @property
     def rate(self) -> float:
         """Of all good answers, the part that went to a copy."""

@@ -15,43 +15,54 @@ import psutil
 import redis as client
 
 from chaos.house import LINES, House
+from chaos.watch import Watch
 from dev import processes
 
 WORKERS = ("worker", "worker2")
+IN_THE_AIR = "SELECT count(DISTINCT leased_by) > 1 FROM deliveries WHERE state = 'leased'"
+PATIENCE_SECONDS = 5.0
 STORM_SECONDS = 10.0
+STOPPED_SECONDS = 5.0
 RESTARTS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One kind of fault. what: a sentence's beginning, for the time line; needs_postgres: no claim can go on meanwhile."""
+    """One kind of fault. what: for the time line. is_gentle: every pump lives on, so it may come while one is stopped."""
 
     what: str
     do: Callable[[], None]
+    is_gentle: bool = False
 
 
 class Faults:
     """All kinds, each told what to do by the same seeded luck. `scale` shortens the long ones in a short run."""
 
-    def __init__(self, house: House, *, seed: int, scale: float) -> None:
+    def __init__(self, house: House, watch: Watch, *, seed: int, scale: float) -> None:
         self._house = house
+        self._watch = watch
         self._luck = random.Random(seed)
         self._away_seconds = max(5.0, 60.0 * scale)
         self.kinds = (
-            Fault("kill -9 of web, all of it", lambda: _kill(self._house.tree("web"))),
-            Fault("kill -9 of one web process", self._kill_one_of_web),
-            Fault("kill -9 of a worker and all its processes", lambda: _kill(self._house.tree(self._a_worker()))),
-            Fault("kill -9 of both workers and all their processes", self._kill_all_workers),
-            Fault("kill -9 of a worker's parent alone", lambda: _kill(self._house.tree(self._a_worker())[:1])),
+            Fault("kill -9 of web, all of it", lambda: kill(self._house.tree("web")), is_gentle=True),
+            Fault("kill -9 of one web process", self._kill_one_of_web, is_gentle=True),
+            Fault("kill -9 of a worker and all its processes", lambda: kill(self._house.tree(self._a_worker()))),
+            Fault("kill -9 of both workers and all their processes", self.kill_all_workers),
+            Fault("kill -9 of a worker's parent alone", lambda: kill(self._house.tree(self._a_worker())[:1])),
             Fault("kill -9 of the parents of work horses", self._kill_between),
             Fault("kill -9 of all work horses", self._kill_horses),
-            Fault("kill -9 of the scheduler", lambda: _kill(self._house.tree("scheduler"))),
+            Fault("kill -9 of the scheduler", lambda: kill(self._house.tree("scheduler")), is_gentle=True),
             Fault("kill -9 of anybody, again and again", self._storm),
+            Fault("SIGSTOP of a worker and all its processes, 5 s", self._stop_worker),
             Fault("SIGTERM to a worker's whole group, twice", self._terminate_group),
             Fault("SIGTERM to everybody", self._terminate_all),
-            Fault("Redis flushed", self._flush),
-            Fault("Redis killed, and empty when it is back", self._lose_redis),
-            Fault(f"Redis away for {self._away_seconds:.0f} s", lambda: self._lose_redis(self._away_seconds)),
+            Fault("Redis flushed", self._flush, is_gentle=True),
+            Fault("Redis killed, and empty when it is back", self._lose_redis, is_gentle=True),
+            Fault(
+                f"Redis away for {self._away_seconds:.0f} s",
+                lambda: self._lose_redis(self._away_seconds),
+                is_gentle=True,
+            ),
             Fault("Postgres restarted at once, three times", self._restart_postgres),
         )
 
@@ -59,24 +70,35 @@ class Faults:
         return self._luck.choice(WORKERS)
 
     def _kill_one_of_web(self) -> None:
-        _kill([self._luck.choice(self._house.tree("web")[1:])])
+        kill([self._luck.choice(self._house.tree("web")[1:])])
 
-    def _kill_all_workers(self) -> None:
-        _kill([one for line in WORKERS for one in self._house.tree(line)])
+    def kill_all_workers(self) -> None:
+        """Kill both at a moment when requests are in the air: only the end of their leases frees these rows."""
+        with self._house.connect() as connection:
+            end = time.monotonic() + PATIENCE_SECONDS
+            while time.monotonic() < end and connection.execute(IN_THE_AIR).fetchone() != (True,):
+                time.sleep(0.01)
+        kill([one for line in WORKERS for one in self._house.tree(line)])
 
     def _kill_between(self) -> None:
         """Leave the horses behind: alive, sending, with nobody who waits for them."""
-        _kill([child for line in WORKERS for parent in self._house.tree(line)[:1] for child in parent.children()])
+        kill([child for line in WORKERS for parent in self._house.tree(line)[:1] for child in parent.children()])
 
     def _kill_horses(self) -> None:
-        _kill([horse for line in WORKERS for horse in self._house.horses(line)])
+        kill([horse for line in WORKERS for horse in self._house.horses(line)])
 
     def _storm(self) -> None:
         ends = time.monotonic() + STORM_SECONDS
         while time.monotonic() < ends:
             anybody = [one for line in LINES for one in self._house.tree(line)]
-            _kill(self._luck.sample(anybody, min(len(anybody), self._luck.randint(1, 3))))
+            kill(self._luck.sample(anybody, min(len(anybody), self._luck.randint(1, 3))))
             time.sleep(self._luck.uniform(0.2, 3.0))
+
+    def _stop_worker(self) -> None:
+        group = self._house.tree(self._a_worker())
+        _signal(group, signal.SIGSTOP)
+        time.sleep(STOPPED_SECONDS)
+        _signal(group, signal.SIGCONT)
 
     def _terminate_group(self) -> None:
         """Do as hosts do: everybody is told at once, the parent passes it on, and so each hears it twice and more."""
@@ -98,7 +120,8 @@ class Faults:
             os.kill(pid, signal.SIGKILL)
             processes.wait_gone(pid, "redis", 5)
         shutil.rmtree(self._house.redis.folder / "appendonlydir", ignore_errors=True)
-        time.sleep(seconds)
+        with self._watch.away("redis"):
+            time.sleep(seconds)
         self._house.redis.start()
 
     def _restart_postgres(self) -> None:
@@ -110,11 +133,14 @@ class Faults:
                 )  # what `pg_ctl stop -m immediate` sends: no checkpoint, the log is replayed
             while self._house.postgres.pid:
                 time.sleep(0.05)
+            with self._watch.away("postgres"):
+                time.sleep(self._luck.uniform(0.0, 2.0))
             self._house.postgres.start()
             time.sleep(self._luck.uniform(0.5, 2.0))
 
 
-def _kill(processes_: Iterable[psutil.Process]) -> None:
+def kill(processes_: Iterable[psutil.Process]) -> None:
+    """Send SIGKILL to all of them; who is gone is gone."""
     _signal(processes_, signal.SIGKILL)
 
 

@@ -33,11 +33,12 @@ LINES = ("web", "worker", "worker2", "scheduler")
 class House:
     """Postgres, Redis, web, two workers, a scheduler. Whoever of the latter four dies is started again."""
 
-    def __init__(self, folder: Path, log: Path) -> None:
+    def __init__(self, folder: Path, log: Path, *, bug: str = "") -> None:
         self.folder = folder
         self.log = log
         self.postgres = Postgres(folder / "postgres")
         self.redis = Redis(folder / "redis")
+        self._bug = bug
         self._mark = secrets.token_hex(8)
         self._run: subprocess.Popen[bytes] | None = None
 
@@ -57,7 +58,7 @@ class House:
         self.database_url, self.redis_url = environment["DATABASE_URL"], environment["REDIS_URL"]
         with self.log.open("ab") as log:
             self._run = subprocess.Popen(
-                [sys.executable, "-m", "chaos.run"],
+                [sys.executable, "-m", "chaos.run", *self._bug.split()],
                 cwd=ROOT,
                 env=environment,
                 stdin=subprocess.DEVNULL,
@@ -96,8 +97,8 @@ class House:
         """Open a connection to its database."""
         return psycopg.connect(self.database_url, autocommit=True)
 
-    def close(self) -> int:
-        """Stop everything. Returns how many processes were left over and had to be killed: there should be none."""
+    def close(self) -> list[str]:
+        """Stop everything. Returns the processes that were left over and had to be killed: there should be none."""
         if self._run is not None:
             for process in self._marked():
                 with suppress(psutil.Error):
@@ -110,14 +111,16 @@ class House:
         self.postgres.stop()
         return left
 
-    def _left_over(self) -> int:
+    def _left_over(self) -> list[str]:
         end = time.monotonic() + GONE_SECONDS
         while (found := self._marked()) and time.monotonic() < end:
             time.sleep(0.2)
+        told = []
         for process in found:
             with suppress(psutil.Error):
+                told.append(" ".join(process.cmdline()))
                 process.kill()
-        return len(found)
+        return told
 
     def _marked(self) -> list[psutil.Process]:
         found = []

@@ -19,6 +19,7 @@ BY_SQL = 10
 """Of so many batches one is inserted by plain SQL, as by another program that shares the schema."""
 
 AGAIN_SECONDS = 0.25
+LATEST = 1000
 INSERT = """INSERT INTO events (event_key, customer_type, order_snapshot)
     VALUES (%s, 'new_sale', %s) ON CONFLICT (event_key) DO NOTHING"""
 
@@ -31,6 +32,11 @@ class Accepted:
     by_api: dict[str, float] = field(default_factory=dict)
     tries: int = 0
     errors: list[str] = field(default_factory=list)
+
+    def begun_since(self, moment: float) -> list[str]:
+        """Give orders whose request began since then; of many, the latest."""
+        latest = list(self.by_api.items())[-LATEST:]
+        return [order for order, began in latest if began >= moment]
 
 
 def document(number: int) -> dict[str, Any]:

@@ -8,9 +8,13 @@ import requests
 
 from chaos.house import House
 from chaos.producers import campaign_of
+from chaos.receivers import Receivers
+from chaos.servers import FileServers
 
-TIMEOUT_SECONDS = 2
+TIMEOUT_SECONDS = 3
 LEASE_SECONDS = TIMEOUT_SECONDS + 30
+PATIENT = "patient"
+ORDER = {"exportName": "order", "field": "clientOrderId"}
 CAMPAIGNS: dict[str, int | str] = {"fast": "all", "slow": 1, "hole": 2, "flapping": 3, "hostile": 4}
 """Profile -> the campaign it takes."""
 
@@ -20,16 +24,18 @@ def owed(number: int) -> tuple[str, ...]:
     return tuple(name for name, campaign in CAMPAIGNS.items() if campaign in {"all", campaign_of(number)})
 
 
-def make(house: House, receivers_port: int) -> None:
-    """Make the postback profiles."""
+def make(house: House, receivers: Receivers, servers: FileServers) -> None:
+    """Make all profiles but the patient one's."""
     for name, campaign in CAMPAIGNS.items():
-        put(house, name, f"http://127.0.0.1:{receivers_port}/{name}", campaign)
+        put(house, name, receivers.url(name), campaign)
+    for name, server in servers.profiles.items():
+        settings = {**server, "schedule": "manual", "fileName": "{profile}_{run}", "header": False}
+        _put(house, name, {"exportType": "ftp", "settings": settings, "mappings": [ORDER]}, "all")
 
 
 def put(house: House, name: str, url: str, campaign: int | str) -> None:
     """Make one postback profile that sends as it happens."""
     document: dict[str, Any] = {
-        "name": name,
         "exportType": "postback",
         "intervalMinutes": 0,
         "settings": {
@@ -39,11 +45,18 @@ def put(house: House, name: str, url: str, campaign: int | str) -> None:
             "retryCapSeconds": 5,
         },
         "mappings": [
-            {"exportName": "order", "field": "clientOrderId"},
+            ORDER,
             {"exportName": "first_name", "field": "firstName"},
             {"exportName": "total", "field": "orderTotal"},
         ],
-        "routes": [{"customerType": "New Sale", "campaign": campaign, "product": "all"}],
     }
+    _put(house, name, document, campaign)
+
+
+def _put(house: House, name: str, document: dict[str, Any], campaign: int | str) -> None:
+    routes = [{"customerType": "New Sale", "campaign": campaign, "product": "all"}]
+    document = {**document, "name": name, "routes": routes}
     headers = {"Authorization": f"Bearer {house.api_key}"}
-    requests.put(f"{house.url}/api/v1/profiles/{name}", json=document, headers=headers, timeout=30).raise_for_status()
+    answer = requests.put(f"{house.url}/api/v1/profiles/{name}", json=document, headers=headers, timeout=30)
+    if not answer.ok:
+        raise RuntimeError(f"the profile {name} was refused: {answer.text}")

@@ -1,4 +1,4 @@
-"""Five receivers on one port, each a path: they note every request, and whether it was answered as it should be."""
+"""Receivers on one port, each a path: they note every request, and whether it was answered as it should be."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from tests.receivers import BEHAVIOURS, Seen
 
+NAMES = ("fast", "slow", "hole", "flapping", "hostile", "patient")
 SLOW_SECONDS = 0.4
 FLAP_SECONDS = 7.0
 BAD_PART = 0.6
@@ -47,7 +48,7 @@ class Receivers:
     """The server, in a thread of its own. Once healed, every path answers 200 at once."""
 
     def __init__(self, seed: int) -> None:
-        self.heard: dict[str, list[Heard]] = {name: [] for name in ("fast", "slow", "hole", "flapping", "hostile")}
+        self.heard: dict[str, list[Heard]] = {name: [] for name in NAMES}
         self.arrived: dict[str, float] = {}
         self.port = 0
         self._luck = random.Random(seed)
@@ -67,6 +68,18 @@ class Receivers:
         self._loop.call_soon_threadsafe(self._over.set)
         self._thread.join(5)
 
+    def url(self, name: str) -> str:
+        """Give a receiver's address."""
+        return f"http://127.0.0.1:{self.port}/{name}"
+
+    def count(self, name: str) -> int:
+        """Say how many requests one of them has seen."""
+        return len(self.heard[name])
+
+    def release(self) -> None:
+        """Let the patient one answer."""
+        self._loop.call_soon_threadsafe(self._patience.set)
+
     def heal(self) -> None:
         """Behave from now on."""
         self._is_healed = True
@@ -78,7 +91,7 @@ class Receivers:
         self._loop.close()
 
     async def _serve(self) -> None:
-        self._over = asyncio.Event()
+        self._over, self._patience = asyncio.Event(), asyncio.Event()
         server = await asyncio.start_server(self._talk, "127.0.0.1", 0, backlog=512)
         self.port = server.sockets[0].getsockname()[1]
         self._is_ready.set()
@@ -107,6 +120,8 @@ class Receivers:
         digest = hashlib.sha256(seen.line.encode() + seen.body).digest()
         # Noted before it is answered: an answer that nobody waits for any more still was a request.
         self.heard[name].append(Heard(order, seen.headers["webhook-id"], digest, at, behaviour))
+        if name == "patient":
+            await self._patience.wait()
         await BEHAVIOURS[behaviour](writer, seen, argument)
         await writer.drain()
 

@@ -1,6 +1,8 @@
-"""`python -m chaos.run`: `make run` with a second worker beside the first, as if it were another machine."""
+"""`python -m chaos.run [BUG]`: `make run` with a second worker beside the first, as if it were another machine."""
 
 from __future__ import annotations
+
+import sys
 
 from dev import procfile
 from dev.run import ROOT, keep_running
@@ -9,9 +11,13 @@ SECOND = "worker2"
 
 
 def main() -> None:
-    """Run the Procfile's lines, the worker's twice."""
+    """Run the Procfile's lines, the worker's twice; with a planted bug in each, if one is named."""
     lines = procfile.read(ROOT / "Procfile")
-    keep_running({**lines, SECOND: lines["worker"]})
+    lines[SECOND] = lines["worker"]
+    for bug in sys.argv[1:]:
+        for name in lines.keys() - {"release"}:
+            lines[name] = f"{sys.executable} -m chaos.planted {bug} {lines[name]}"
+    keep_running(lines)
 
 
 if __name__ == "__main__":
