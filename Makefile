@@ -15,7 +15,7 @@ RUN_READY := $(call stamp,requirements-dev)
 CHECK_READY := $(call stamp,requirements-check)
 
 .DELETE_ON_ERROR:
-.PHONY: help run demo test check bench chaos lock clean
+.PHONY: help run demo test check bench chaos planted lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -42,7 +42,11 @@ bench: $(CHECK_READY) ## measure Waybill beside its references; ROWS=intake for 
 	@exec $(BIN)/python -m bench $(ROWS)
 
 chaos: $(CHECK_READY) ## five minutes of load while everything fails in turn, then the count; DURATION=60 for one
+	@sh tests/install_servers.sh
 	@exec $(BIN)/python -m chaos
+
+planted: $(CHECK_READY) ## put known bugs into chaos runs, one after the other: each must be found
+	@exec $(BIN)/python -m chaos.selftest
 
 lock: $(CHECK_READY) ## write requirements*.txt anew from pyproject.toml
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-annotate pyproject.toml -o requirements.txt

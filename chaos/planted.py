@@ -15,12 +15,12 @@ from typing import Any
 import sqlalchemy as sa
 
 import web.api.events
-from models import intake
 import worker.jobs
 import worker.reaper
 import worker.record
 import worker.run_claim
 import worker.tick
+from models import intake
 from web import installed
 
 RACE_SECONDS = 3.0

@@ -77,7 +77,7 @@ class Child:
         if now < self._start_at:
             return False
         if self._has_port:
-            _kill_session(self.pid)  # an open connection alone would keep it, and the port, for many seconds
+            kill_session(self.pid)  # an open connection alone would keep it, and the port, for many seconds
         self.start()
         return True
 
@@ -111,7 +111,7 @@ def stop_all(children: Sequence[Child], seconds: float) -> None:
     while any(child.is_running for child in children) and time.monotonic() < end:
         time.sleep(0.05)
     for child in children:
-        _kill_session(child.pid)
+        kill_session(child.pid)
         child.bury()
 
 
@@ -138,12 +138,12 @@ def end_noted(path: Path, seconds: float) -> int:
             process.terminate()
     _, stubborn = psutil.wait_procs(left, timeout=seconds)
     for process in stubborn:
-        _kill_session(process.pid)
+        kill_session(process.pid)
     path.unlink(missing_ok=True)
     return len(left)
 
 
-def _kill_session(leader: int) -> None:
+def kill_session(leader: int) -> None:
     """Kill all that is left of a session: a group would not do, work horses have groups of their own."""
     for pid in psutil.pids() if leader else ():
         with suppress(ProcessLookupError, PermissionError):

@@ -14,6 +14,7 @@ from redis import Redis
 from rq import Queue
 from rq.serializers import JSONSerializer
 
+from dev.children import kill_session
 from tests.integration.worker.stand_ins import HERE, QUEUE, StandInJob
 from tests.servers import ROOT, app_environment
 
@@ -81,10 +82,9 @@ class Rig:
         return self.log.read_text()
 
     def clean(self) -> None:
-        """Leave nothing behind: horses are in groups of their own."""
+        """Leave nothing behind: horses are in groups of their own, but in their worker's session."""
         for process in self._started:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            kill_session(process.pid)
             process.wait()
         for note in self.notes("pump"):
             with suppress(ProcessLookupError):
