@@ -14,6 +14,7 @@ from models.order import Order
 from models.profile import Gate, Mapping, Profile, Route
 from models.run import FileItem, Run, RunChunk, Upload, UploadTry
 from models.sign_in import LoginFailure, SignIn
+from models.tallies import DeliveryDay
 
 ALL = (
     ApiKey,
@@ -22,6 +23,7 @@ ALL = (
     Campaign,
     Customer,
     Delivery,
+    DeliveryDay,
     Event,
     FileItem,
     Gate,

@@ -38,11 +38,16 @@ def healthz() -> Response:
 @health.get("/readyz")
 def readyz() -> Response:
     """Say whether events can be taken: 503 if not; what else is wrong stands in `degraded`."""
-    readiness: Readiness = installed.extension("waybill-readiness")
-    refusals, degraded = readiness.look(db.engine)
+    refusals, degraded = look()
     if refusals:
         return answer({"status": "not ready", "reasons": refusals}, 503)
     return answer({"status": "ready", "degraded": degraded} if degraded else {"status": "ready"})
+
+
+def look() -> tuple[list[str], list[str]]:
+    """Give why no event can be taken, and what else is wrong."""
+    readiness: Readiness = installed.extension("waybill-readiness")
+    return readiness.look(db.engine)
 
 
 @health.get("/metrics")

@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-MOST_COUNTED = 100_000
-"""Nobody needs to know a longer queue to the digit; a count beyond this stands still."""
-
-# Both values of `retried` are named, so that each half is read from the front of its index.
-WAITING = sa.text(
-    f"""/* metrics: what waits, profile by profile */
-    SELECT p.id,
-        (SELECT count(*) FROM (SELECT FROM deliveries d WHERE d.profile_id = p.id AND d.state = 'pending'
-            LIMIT {MOST_COUNTED}) AS counted) AS pending,
-        (SELECT count(*) FROM deliveries d WHERE d.profile_id = p.id AND d.state = 'leased') AS leased,
-        extract(epoch FROM now() - least(
-            (SELECT d.due_at FROM deliveries d WHERE d.profile_id = p.id AND d.state = 'pending' AND NOT d.retried
-             ORDER BY d.due_at LIMIT 1),
-            (SELECT d.created_at FROM deliveries d WHERE d.profile_id = p.id AND d.state = 'pending' AND d.retried
-             ORDER BY d.due_at LIMIT 1))) AS oldest,
-        NOT p.enabled OR p.paused OR g.fault IS NOT NULL AS is_closed
-    FROM profiles p JOIN gates g ON g.profile_id = p.id WHERE p.deleted_at IS NULL ORDER BY p.id"""  # noqa: S608 -- a constant of ours
-)
+from models.base import utc_now
+from models.waiting import MOST_COUNTED, WAITING
 
 # The planner's own statistics: a real count would read the whole table.
 BY_STATE = sa.text(
@@ -100,9 +85,13 @@ def _profiles(rows: Sequence[sa.Row[Any]]) -> Iterator[GaugeMetricFamily]:
     }
     for row in rows:
         for name, family in numbers.items():
-            value = getattr(row, name)
+            value = _age(row.oldest) if name == "oldest" else getattr(row, name)
             family.add_metric([str(row.id)], max(0.0, float(value or 0)))
     yield from numbers.values()
+
+
+def _age(moment: datetime | None) -> float:
+    return 0.0 if moment is None else (utc_now() - moment).total_seconds()
 
 
 def _one(name: str, words: str, value: float) -> GaugeMetricFamily:

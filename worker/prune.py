@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from models import partitions
+from models import partitions, tallies
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +88,7 @@ def prune_hourly(engine: sa.Engine, now: datetime) -> None:
             return
         connection.execute(PRUNE_SIGNS_OF_LIFE, {"before": now - KEEP_SIGNS})
         connection.execute(PRUNE_SIGN_INS, {"before": now - KEEP_SIGNS})
+        connection.execute(tallies.PRUNE, {"before": (now - KEEP_FINISHED).date()})
     for name in partitions.drop_old(engine, now.date()):
         log.info("attempts.dropped", extra={"partition": name})
     _forget_bytes(engine, now)

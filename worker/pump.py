@@ -312,4 +312,5 @@ def render(connection: sa.Connection, group: Sequence[Lease]) -> Mapping[int, Pa
 def run_pump(place: Workplace, *, name: str, stopping: Callable[[], bool], box_seconds: float = BOX_SECONDS) -> None:
     """Be a pump for one box."""
     plans = Plans(place.seal, place.config.account_time_zone)
-    Pump(place, name, stopping, Flights(place.guard, IN_FLIGHT), plans, Results(place.engine)).run(box_seconds)
+    results = Results(place.engine, place.config.account_time_zone)
+    Pump(place, name, stopping, Flights(place.guard, IN_FLIGHT), plans, results).run(box_seconds)

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from exporters.base import Reply, Request
 from exporters.masking import mask_body, mask_headers, mask_text
+from models import tallies
 from worker.gatekeeper import Ended, move_gates
 from worker.lease import Landed, Lease
 
@@ -66,8 +67,10 @@ _SENT_NOTHING = (None, None, "[]", None)
 _JSON = msgspec.json.Encoder()
 
 
-def record(engine: sa.Engine, ended: Sequence[Ended], *, luck: float) -> frozenset[int]:
+def record(engine: sa.Engine, ended: Sequence[Ended], *, luck: float, zone: str = "UTC") -> frozenset[int]:
     """Write down how these tries ended, all or none. Returns the ids of deliveries whose lease was over.
+
+    zone says which day it is, for the tallies.
 
     After a commit of unknown outcome ask `was_recorded` first: this would take its own result for somebody else's.
     """
@@ -92,6 +95,7 @@ def record(engine: sa.Engine, ended: Sequence[Ended], *, luck: float) -> frozens
             connection,
             (row for one in tries if one.leaves_attempt for row in attempt_rows(one, one.lease.delivery_id in late)),
         )
+        tallies.count(connection, _tally(one for one in tries if one.lease.delivery_id in known), zone=zone)
     return late
 
 
@@ -113,6 +117,19 @@ def was_recorded(engine: sa.Engine, ended: Sequence[Ended]) -> bool:
                 },
             )
         )
+
+
+def _tally(tries: Iterable[Landed]) -> dict[int, tuple[int, int]]:
+    """Count (delivered, failed) by profile."""
+    counted: dict[int, tuple[int, int]] = {}
+    for one in tries:
+        delivered, failed = counted.get(one.lease.plan.profile_id, (0, 0))
+        if one.state == "delivered":
+            delivered += 1
+        elif one.leaves_attempt:
+            failed += 1
+        counted[one.lease.plan.profile_id] = (delivered, failed)
+    return counted
 
 
 def without_details(landed: Landed, fault: Exception) -> Landed:

@@ -33,6 +33,7 @@ class Results:
     """Results on their way into Postgres, in batches; and leases that were never begun, to be given back."""
 
     engine: sa.Engine
+    zone: str = "UTC"  # the account's: what a day is
     _ended: list[Ended] = field(default_factory=list)
     _since: float = 0.0
     _batches: deque[list[Ended]] = field(default_factory=deque)
@@ -86,7 +87,7 @@ class Results:
         if not (self._is_doubtful and record.was_recorded(self.engine, batch)):
             self._is_doubtful = True
             try:
-                late = record.record(self.engine, batch, luck=random.random())
+                late = record.record(self.engine, batch, luck=random.random(), zone=self.zone)
             except REFUSALS as error:
                 self._is_doubtful = False
                 self._part(error)

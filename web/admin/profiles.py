@@ -8,24 +8,34 @@ import sqlalchemy as sa
 from flask import abort, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
-from sqlalchemy.orm import selectinload
 
+from exporters.registry import KINDS
 from models import routing
 from models.account import Role
 from models.base import db, utc_now
-from models.delivery import Attempt, Delivery
+from models.delivery import Delivery
 from models.gates import gate_reason
 from models.ledger import FILE_KINDS
-from models.profile import Gate, Profile
+from models.profile import Gate, Profile, Route
+from models.rules.customer_types import CustomerType
 from web import installed, profile_documents, run_acts
 from web.admin import asked
-from web.admin.file_states import file_states
 from web.admin.page import PAGE_SIZE, Page
+from web.admin.profile_states import listed, states_of, waiting
 from web.admin.route_words import route_words
-from web.admin.targets import is_clear_text, label_of, target_of
 from web.guard import actor, needs
 
-LOOK_BACK = 2_000
+STATES: dict[str, tuple[str, sa.ColumnElement[bool]]] = {
+    "on": ("on", gate_reason.is_(None)),
+    "trouble": ("in trouble", sa.and_(Profile.enabled, ~Profile.paused, Gate.fault.is_not(None))),
+    "paused": ("paused", sa.and_(Profile.enabled, Profile.paused)),
+    "off": ("switched off", Profile.enabled.is_(False)),
+}
+FILTERS: dict[str, tuple[str, list[tuple[str, str]]]] = {
+    "type": ("Type", [(exporter.kind, exporter.label) for exporter in KINDS]),
+    "state": ("State", [(name, words) for name, (words, _) in STATES.items()]),
+    "customers": ("Customer type", [(kind.value, kind.label) for kind in CustomerType]),
+}
 OPEN = ("pending", "leased", "held")
 
 
@@ -36,23 +46,47 @@ class Profiles(Page):
     def index(self) -> str:
         """List profiles by name, with what waits and what became of the last try."""
         page = min(asked.number("page") or 0, 1000)
-        wanted = asked.text("q")
+        wanted = {name: asked.text(name) for name in ("q", *FILTERS)}
         rows = db.session.execute(_listed(wanted).limit(PAGE_SIZE + 1).offset(page * PAGE_SIZE)).all()
-        ids = [row.Profile.id for row in rows[:PAGE_SIZE]]
+        shown = rows[:PAGE_SIZE]
         return str(
             self.render(
                 "admin/profiles.html",
-                rows=[(row, target_of(row.Profile), label_of(row.Profile.export_type)) for row in rows[:PAGE_SIZE]],
-                files=file_states([row.Profile for row in rows[:PAGE_SIZE]], utc_now()),
-                is_clear_text=is_clear_text,
-                routes=route_words(row.Profile for row in rows[:PAGE_SIZE]),
-                waiting={row.profile_id: row.count for row in db.session.execute(waiting_of(ids))},
-                last={row.profile_id: row for row in db.session.execute(_last_results())},
-                wanted=wanted,
+                states=states_of(shown, waiting()),
+                routes=route_words(row.Profile for row in shown),
+                filters=[(name, label, choices) for name, (label, choices) in FILTERS.items()],
+                asked=wanted,
+                is_filtered=any(wanted.values()),
+                now=utc_now(),
                 page=page,
                 has_more=len(rows) > PAGE_SIZE,
             )
         )
+
+    @expose("/<int:profile_id>/switch", methods=("POST",))
+    @needs(Role.EDITOR)
+    def switch(self, profile_id: int) -> ResponseReturnValue:
+        """Switch a profile on or off, as saving it does: what forbids that is told."""
+        profile = living(profile_id)
+        is_on = bool(request.form.get("on"))
+        document = {**profile_documents.document_of(profile), "enabled": is_on}
+        try:
+            profile_documents.save(db.session(), document, actor=actor(), profile=profile)
+        except profile_documents.Refused as refused:
+            db.session.rollback()
+            for fault in refused.faults:
+                flash(f"{fault.path}: {fault.message}", "error")
+            return redirect(url_for("profile.edit", profile_id=profile_id))
+        except profile_documents.Busy as busy:
+            db.session.rollback()
+            flash(str(busy), "error")
+            return redirect(url_for(".index"))
+        db.session.commit()
+        installed.ring()
+        installed.ring_files()
+        on = "is on: the last 24 hours are made up for" if is_on else "is off: nothing is collected for it"
+        flash(f'"{profile.name}" {on}.', "success")
+        return redirect(url_for(".index"))
 
     @expose("/<int:profile_id>/run", methods=("POST",))
     @needs(Role.OPERATOR)
@@ -143,41 +177,17 @@ def living(profile_id: int) -> Profile:
     return profile
 
 
-def waiting_of(profile_ids: list[int]) -> sa.Select[Any]:
-    """Count the open deliveries of these profiles."""
-    return (
-        sa.select(Delivery.profile_id, sa.func.count().label("count"))
-        .where(Delivery.profile_id.in_(profile_ids), Delivery.state == "pending")
-        .group_by(Delivery.profile_id)
-    )
-
-
-def _listed(wanted: str) -> sa.Select[Any]:
-    statement = (
-        sa.select(Profile, gate_reason.label("closed"), Gate.fault, Gate.fault_message)
-        .outerjoin(Gate, Gate.profile_id == Profile.id)
-        .where(Profile.deleted_at.is_(None))
-        .options(selectinload(Profile.mappings), selectinload(Profile.routes))
-        .order_by(sa.func.lower(Profile.name))
-    )
-    if wanted:
-        statement = statement.where(sa.func.lower(Profile.name).contains(wanted.lower(), autoescape=True))
-    return statement
-
-
-def _last_results() -> sa.Select[Any]:
-    """Find each profile's last result among the latest attempts of all."""
-    latest = sa.select(Attempt).order_by(Attempt.started_at.desc()).limit(LOOK_BACK).subquery()
-    return (
-        sa.select(
-            Delivery.profile_id,
-            Delivery.id.label("delivery_id"),
-            latest.c.outcome,
-            latest.c.status,
-            latest.c.error,
-            latest.c.started_at,
+def _listed(wanted: dict[str, str]) -> sa.Select[Any]:
+    statement = listed().order_by(sa.func.lower(Profile.name), Profile.id)
+    if wanted["q"]:
+        statement = statement.where(sa.func.lower(Profile.name).contains(wanted["q"].lower(), autoescape=True))
+    if wanted["type"]:
+        statement = statement.where(Profile.export_type == wanted["type"])
+    if wanted["customers"]:
+        takes = sa.exists().where(
+            Route.profile_id == Profile.id, Route.enabled, Route.customer_type == wanted["customers"]
         )
-        .join(Delivery, Delivery.id == latest.c.delivery_id)
-        .distinct(Delivery.profile_id)
-        .order_by(Delivery.profile_id, latest.c.started_at.desc())
-    )
+        statement = statement.where(takes)
+    if wanted["state"]:
+        statement = statement.where(STATES.get(wanted["state"], ("", sa.false()))[1])
+    return statement

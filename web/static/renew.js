@@ -1,5 +1,5 @@
 // A part of a page that renews itself every data-renew seconds, as long as the server says so. Nobody is disturbed at it:
-// not while the page is hidden, nor while something in it has the focus.
+// not while the page is hidden, nor while something in it has the keyboard's focus.
 (function () {
   "use strict";
 
@@ -10,7 +10,7 @@
   }
 
   function renew(part) {
-    if (document.hidden || (part.contains(document.activeElement) && document.activeElement.matches("input, select, textarea"))) { wait(); return; }
+    if (document.hidden || part.contains(document.activeElement)) { wait(); return; }
     fetch(window.location.href, { credentials: "same-origin" })
       .then(function (answer) { return answer.text(); })
       .then(function (text) {
