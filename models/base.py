@@ -62,6 +62,10 @@ def engine_options(*, pool_size: int, pre_ping: bool = True) -> dict[str, Any]:
         "statement_timeout": 30_000,
         "lock_timeout": 5_000,
         "idle_in_transaction_session_timeout": 15_000,
+        # The server's end of the line: or the connections of a machine that vanished take up places for two hours.
+        "tcp_keepalives_idle": 30,
+        "tcp_keepalives_interval": 10,
+        "tcp_keepalives_count": 3,
     }
     return {
         "hide_parameters": True,  # customers must not stand in tracebacks
@@ -73,7 +77,11 @@ def engine_options(*, pool_size: int, pre_ping: bool = True) -> dict[str, Any]:
             "options": " ".join(f"-c {name}={value}" for name, value in waits.items()),
             "connect_timeout": 5,
             "application_name": "waybill",
-            "keepalives_idle": 30,
+            # Our end: where packets vanish without a word, half a minute is waited and not a quarter of an hour.
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 4,
+            "tcp_user_timeout": 30_000,
         },
     }
 

@@ -33,13 +33,22 @@ FREE_RETRIES = sa.text(
 # Bounded, because the pump waits for it; while a receiver is down little is tried, so more than that is rare, and those
 # come at their own time, at most retryCapSeconds later.
 
+# A machine that was cut off or asleep has made its time-outs itself: they say nothing about the receiver.
+STANDING = sa.text(
+    """/* record: which of these tries still count */
+    SELECT d.lease_token FROM deliveries d WHERE d.id = ANY(:ids) AND d.state = 'leased' AND d.lease_token = ANY(:tokens)"""
+)
+
 Ended = tuple[Landed, Effect]
 
 _FAULTS = {AddressBlocked: GateFault.BLOCKED, Gone: GateFault.GONE, BadSettings: GateFault.SETTINGS}
 
 
 def move_gates(connection: sa.Connection, landed: Sequence[Ended], *, luck: float) -> None:
-    """Tell each gate what its tries came to. A healthy gate with nothing but successes is not even read."""
+    """Tell each gate what its tries came to; late ones change nothing. Before the deliveries themselves are moved.
+
+    A healthy gate with nothing but successes is not even read.
+    """
     found: dict[int, list[Ended]] = {}
     moving: set[int] = set()
     for one in landed:
@@ -49,8 +58,12 @@ def move_gates(connection: sa.Connection, landed: Sequence[Ended], *, luck: floa
             moving.add(lease.plan.profile_id)
     if not moving:
         return
+    leases = [one.lease for one, _ in landed if one.lease.plan.profile_id in moving]
+    values = {"ids": [lease.delivery_id for lease in leases], "tokens": [lease.token for lease in leases]}
+    standing = set(connection.scalars(STANDING, values))
     for row in connection.execute(LOCK_GATES, {"ids": sorted(moving)}).all():
-        changes = _changes(row, found[row.profile_id], luck=luck)
+        ended = [one for one in found[row.profile_id] if one[0].lease.token in standing]
+        changes = _changes(row, ended, luck=luck) if ended else {}
         if not changes:
             continue
         connection.execute(sa.update(_gates).where(_gates.c.profile_id == row.profile_id).values(changes))

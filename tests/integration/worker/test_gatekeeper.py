@@ -9,6 +9,7 @@ from exporters.base import Failing
 from models.base import utc_now
 from models.routing import release_held
 from tests.integration.worker.works import Works
+from worker import reaper
 
 MINUTE = 60
 HOUR = 3600
@@ -34,6 +35,21 @@ def test_five_failures_to_connect_in_a_row_open_the_breaker_for_about_15_seconds
     assert (gate.fault, gate.trips) == ("breaker", 1)
     assert 12 <= gate.shut_for <= 18
     assert works.claim() == []
+
+
+@pytest.mark.parametrize("answer", [Failing.TIMEOUT, 410, Failing.BLOCKED])
+def test_what_comes_after_its_lease_moves_no_gate(works: Works, answer: int | Failing):
+    """Whoever was cut off, or asleep, has made his time-outs himself."""
+    profile = works.profile()
+    works.events(10)
+    leases = works.claim()
+    works.end_leases()
+    assert reaper.reap(works.engine) == 10
+    before = works.gate(profile)
+    assert len(works.finish(leases, answer)) == 10
+    after = works.gate(profile)
+    assert (after.fault, after.opens_at, after.window_failures) == (None, before.opens_at, before.window_failures)
+    assert len(works.claim()) == 10
 
 
 def test_a_success_in_between_starts_the_count_anew(works: Works):
