@@ -130,8 +130,9 @@ class Works:
         self.run("UPDATE deliveries SET lease_until = now() - interval '1 second' WHERE state = 'leased'")
 
     @contextmanager
-    def cut_off_once(self, moment: str) -> Iterator[None]:
+    def cut_off_once(self, moment: str, engine: sa.Engine | None = None) -> Iterator[None]:
         """Have the next commit fail: the connection breaks "before" Postgres was asked, or "after" it has done so."""
+        engine = engine or self.engine
         is_done: list[bool] = []
 
         def cut(connection: sa.Connection) -> None:
@@ -144,11 +145,11 @@ class Works:
             driver.pgconn.finish()
             raise sa.exc.OperationalError("COMMIT", {}, psycopg.OperationalError("server closed the connection"))
 
-        sa.event.listen(self.engine, "commit", cut)
+        sa.event.listen(engine, "commit", cut)
         try:
             yield
         finally:
-            sa.event.remove(self.engine, "commit", cut)
+            sa.event.remove(engine, "commit", cut)
         assert is_done
 
     def shoot_connections(self) -> int:

@@ -1,0 +1,1 @@
+"""Deaths at named points, in processes of their own."""
