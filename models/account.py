@@ -42,7 +42,8 @@ class User(Base):
     """A person who signs in. password is an argon2id hash; fs_uniquifier ends all sessions when it changes.
 
     totp_sealed: the secret of the second factor; totp_last: the time step of the last code, which none before it may
-    follow. link_digest: SHA-256 of a one-time link that lets this person choose a password until link_until.
+    follow. link_digest: SHA-256 of a one-time link that lets this person choose a password until link_until. time_zone:
+    in which this person reads times; None: the account's.
     """
 
     __tablename__ = "users"
@@ -63,6 +64,7 @@ class User(Base):
     totp_last: Mapped[int | None]
     link_digest: Mapped[bytes | None]
     link_until: Mapped[datetime | None]
+    time_zone: Mapped[str | None]
 
     def __str__(self) -> str:
         return self.email

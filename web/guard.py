@@ -42,7 +42,7 @@ def init_guard(app: Flask) -> None:
 
 def guard() -> ResponseReturnValue | None:
     """Send strangers to the login; let nobody below operator change more than the own account, whatever the page says."""
-    if not _is_inside(request.path) or request.endpoint == "admin.static":
+    if not is_inside(request.path) or request.endpoint == "admin.static":
         return None
     if not current_user.is_authenticated or not _is_alive():
         logout_user()
@@ -83,7 +83,8 @@ def sign_in_again(user: User) -> None:
     login_user(db.session.get_one(Person, user.id, populate_existing=True))
 
 
-def _is_inside(path: str) -> bool:
+def is_inside(path: str) -> bool:
+    """Say whether an address belongs to the pages behind the login."""
     return path == AREA or path.startswith(f"{AREA}/")
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from flask import Flask, redirect, url_for
+from flask import Flask, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import Admin
 from flask_admin.theme import Bootstrap4Theme
+from werkzeug.exceptions import MethodNotAllowed, NotFound
 
 from models.account import Role
 from models.campaign import Campaign, Product
@@ -25,16 +26,17 @@ from web.admin.replays import Replays
 from web.admin.runs import Runs
 from web.admin.shown import init_filters
 from web.admin.users import Users
-from web.guard import may
+from web.guard import is_inside, may
 from web.headers import nonce
 
 
 def init_admin(app: Flask) -> None:
     """Mount all pages below /admin/; `/` leads there."""
+    home = Home(name="Home", url="/admin", endpoint="admin")
     admin = Admin(
         app,
         name="Waybill",
-        index_view=Home(name="Home", url="/admin", endpoint="admin"),
+        index_view=home,
         theme=Bootstrap4Theme(base_template="admin/frame.html", fluid=True),
         csp_nonce_generator=nonce,
     )
@@ -56,8 +58,21 @@ def init_admin(app: Flask) -> None:
         Account(name="My account", endpoint="account"),
     )
     app.add_url_rule("/", "root", _to_admin)
+    _answer_for_no_page(app, home)
     app.jinja_env.globals["may"] = lambda role: may(Role(role))
     init_filters(app)
+
+
+def _answer_for_no_page(app: Flask, home: Home) -> None:
+    """Show who is signed in that there is no page of this address. No blueprint is asked about such an address."""
+
+    def refuse() -> ResponseReturnValue | None:
+        error = request.routing_exception
+        return (
+            home.refused(error) if isinstance(error, NotFound | MethodNotAllowed) and is_inside(request.path) else None
+        )
+
+    app.before_request(refuse)
 
 
 def _to_admin() -> ResponseReturnValue:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
-from flask import flash, redirect, session, url_for
+from flask import flash, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from flask_security import current_user
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # the stubs lag behind 3.3
 
 from models.account import User
 from models.base import db, utc_now
 from models.sign_in import SignIn, digest
-from web import audit, installed, second_factor
+from web import audit, installed, second_factor, zone
 from web.admin.page import Page
 from web.admin.users import target
 from web.audit import Act
-from web.forms.accounts import ChangePasswordForm, CodeForm
+from web.forms.accounts import ChangePasswordForm, CodeForm, ZoneForm
 from web.guard import sign_in_again
 from web.login import Refused, set_password, verify
+from web.profiles.head import time_zones
 
 UNPROVED = "unproved_totp"
 """Where the session keeps a secret that no code has proved yet, sealed."""
@@ -54,6 +56,20 @@ class Account(Page):
         sign_in_again(user)
         db.session.commit()
         flash("The password is changed. All other browsers are signed out.", "success")
+        return redirect(url_for(".index"))
+
+    @expose("/time-zone", methods=("POST",))
+    def time_zone(self) -> ResponseReturnValue:
+        """Choose the zone of all times on the pages."""
+        form, user = _zone_form(), _me()
+        if not form.validate_on_submit():
+            flash("Choose a time zone of the list.", "error")
+            return redirect(url_for(".index"))
+        before, after = user.time_zone, form.time_zone.data or None
+        user.time_zone = after
+        audit.note(Act.CHANGED, target(user), actor=user.email, before={"timeZone": before}, after={"timeZone": after})
+        db.session.commit()
+        flash(f"Times are in {after or zone.account().key} from now on.", "success")
         return redirect(url_for(".index"))
 
     @expose("/second-factor", methods=("GET", "POST"))
@@ -113,11 +129,22 @@ class Account(Page):
                 page_name="My account",
                 form=form,
                 code=CodeForm(formdata=None),
+                zones=_zone_form(user.time_zone),
                 user=user,
                 browsers=browsers,
                 this=_this_browser(),
             )
         )
+
+
+def _zone_form(chosen: str | None = None) -> ZoneForm:
+    """Offer the account's zone first, and then all by name."""
+    form = ZoneForm(formdata=None, data={"time_zone": chosen or ""}) if request.method == "GET" else ZoneForm()
+    form.time_zone.choices = [
+        SelectChoice("", f"The account's: {zone.account().key}"),
+        *(SelectChoice(name, name.replace("_", " ")) for name in sorted(time_zones())),
+    ]
+    return form
 
 
 def _me() -> User:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
 
 from flask import abort, request
 
-from web import installed
+from web import zone
 
 BIGGEST = 2**63 - 1
 
@@ -24,11 +23,10 @@ def number(name: str) -> int | None:
 
 
 def moment(name: str) -> datetime | None:
-    """Give a time of the query string, in the account's zone unless it says another; None for anything else."""
+    """Give a time of the query string, in the person's zone unless it says another; None for anything else."""
     try:
         given = datetime.fromisoformat(text(name))
-        zone = ZoneInfo(installed.config().account_time_zone)
-        return (given if given.tzinfo else given.replace(tzinfo=zone)).astimezone(UTC)
+        return (given if given.tzinfo else given.replace(tzinfo=zone.of_person())).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
 

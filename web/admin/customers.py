@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from flask import abort
@@ -15,7 +14,7 @@ from models.customer import Customer
 from models.event import Event
 from models.history import Cursor, of_customer
 from models.order import Order
-from web import installed
+from web import zone
 from web.admin import asked
 from web.admin.page import PAGE_SIZE, Page
 
@@ -50,7 +49,7 @@ class Customers(Page):
             limit=PAGE_SIZE,
             after=after,
             now=utc_now(),
-            zone=ZoneInfo(installed.config().account_time_zone),
+            zone=zone.of_person(),
         )
         return str(
             self.render(

@@ -17,8 +17,9 @@ from models.ledger import FILE_KINDS
 from models.profile import Profile
 from models.run import Run, RunState, Upload, UploadState
 from web import installed, runs
+from web.admin import shown
 from web.file_preview import times
-from web.file_words import time_words, when
+from web.file_words import when
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def _state(profile: Profile, last: sa.Row[Any] | None, counted: sa.Row[Any]) -> 
     coming = times(profile, utc_now())[:1] if makes_files else []
     return FileState(
         when=when(profile, zone),
-        next=time_words(coming[0])[0] if coming else None,
+        next=shown.when(coming[0].at) if coming else None,
         waiting=sum(ledger.waiting(db.session(), profile).values()),
         last=last,
         troubled=counted.held + counted.failing,

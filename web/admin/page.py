@@ -18,6 +18,7 @@ PAGE_SIZE = 50
 SENTENCES = {
     400: "This page was open for too long, or something in it cannot be read. Go back, load it again and repeat what you did.",
     403: "Your role does not allow this. An admin can change it under People.",
+    405: "This address is for a button of another page. Go back, and press it there.",
     404: "There is nothing here. What was here may have been deleted.",
 }
 
@@ -38,10 +39,11 @@ class Guarded:
     def create_blueprint(self, admin: Any) -> Blueprint:
         """Show refusals as a page with a way back."""
         blueprint: Blueprint = super().create_blueprint(admin)  # type: ignore[misc]  # Flask-Admin's view has it
-        blueprint.register_error_handler(HTTPException, self._refused)
+        blueprint.register_error_handler(HTTPException, self.refused)
         return blueprint
 
-    def _refused(self, error: HTTPException) -> ResponseReturnValue:
+    def refused(self, error: HTTPException) -> ResponseReturnValue:
+        """Write the page of a refusal."""
         if error.code is None or error.code < 400:  # a redirect
             return error
         sentence = SENTENCES.get(error.code, error.description or "")

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from flask import abort, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
+from markupsafe import Markup
 
 from models import replay
 from models.account import Role
 from models.base import db
 from models.job import ENDED, Job
 from models.profile import Profile
-from web import audit, installed
+from web import audit, installed, zone
 from web.admin import asked
 from web.admin.page import PAGE_SIZE, Page
+from web.admin.shown import when
 from web.audit import Act
 from web.forms.replay import ReplayForm
 from web.guard import actor, needs
@@ -49,7 +50,7 @@ class Replays(Page):
         form.profile.choices = _profile_choices()
         matched = None
         if request.method == "POST" and form.validate():
-            filters = form.filters(ZoneInfo(installed.config().account_time_zone))
+            filters = form.filters(zone.of_person())
             matched = replay.count(db.session(), filters)
             if request.form.get("seen") == str(matched) and matched:
                 return self._start(filters, matched, form.pace)
@@ -99,10 +100,10 @@ class Replays(Page):
         return redirect(url_for(".one", job_id=number))
 
 
-def in_words(job: Job) -> str:
+def in_words(job: Job) -> Markup:
     """Say which deliveries a replay takes."""
     given: dict[str, Any] = job.arguments.get("filters", {})
-    parts = [
+    parts: list[str] = [
         f"{given['state']} deliveries" if "state" in given else "deliveries",
         f'of "{given["profile"]}"' if "profile" in given else "of all profiles",
     ]
@@ -111,10 +112,10 @@ def in_words(job: Job) -> str:
             parts.append(words.format(given[key]))
     for key, words in (("since", "accepted from {}"), ("until", "accepted before {}")):
         if key in given:
-            parts.append(words.format(f"{datetime.fromisoformat(given[key]).astimezone(UTC):%Y-%m-%d %H:%M} UTC"))
+            parts.append(Markup(words).format(when(datetime.fromisoformat(given[key]))))  # noqa: S704 -- words of ours
     if pace := job.arguments.get("per_second"):
         parts.append(f"at {float(pace):g} a second")
-    return " ".join(parts)
+    return Markup(" ").join(parts)
 
 
 def _known(job_id: int, *, for_update: bool = False) -> Job:

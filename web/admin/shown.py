@@ -1,17 +1,17 @@
-"""How values read on a page: times in the account's zone, intervals in words, states with a colour."""
+"""How values read on a page: times in the person's zone, intervals in words, states with a colour."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
-from flask import Flask, current_app
+from flask import Flask
+from markupsafe import Markup
 
 from models.base import utc_now
 from models.rules.customer_types import CustomerType
-from web import file_words
+from web import file_words, zone
 from web.documents import write_yaml
 
 COLOURS = {
@@ -55,16 +55,21 @@ def init_filters(app: Flask) -> None:
 
 
 def when(moment: datetime | None) -> str:
-    """Write a time in the account's zone: 2026-11-23 10:41:07 UTC."""
+    """Write a time in the person's zone, 2026-11-23 10:41:07 CET, with UTC on hover. Every time on a page comes from here."""
     if moment is None:
         return ""
-    zone = ZoneInfo(current_app.config["WAYBILL"].account_time_zone)
-    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M:%S %Z}"
+    return _time(moment, f"{moment.astimezone(zone.of_person()):%Y-%m-%d %H:%M:%S %Z}")
 
 
 def ago(moment: datetime | None) -> str:
-    """Say how long ago, in the largest unit that fits."""
-    return "never" if moment is None else f"{span(utc_now() - moment)} ago"
+    """Say how long ago, in the largest unit that fits, with UTC on hover."""
+    return "never" if moment is None else _time(moment, f"{span(utc_now() - moment)} ago")
+
+
+def _time(moment: datetime, words: str) -> Markup:
+    there = moment.astimezone(UTC)
+    template = Markup('<time datetime="{}" title="{}">{}</time>')
+    return template.format(f"{there:%Y-%m-%dT%H:%M:%SZ}", f"{there:%Y-%m-%d %H:%M:%S} UTC", words)
 
 
 def span(length: timedelta) -> str:

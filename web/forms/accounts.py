@@ -73,6 +73,12 @@ class ChangePasswordForm(FlaskForm):
     )
 
 
+class ZoneForm(FlaskForm):
+    """In which zone a person reads times."""
+
+    time_zone = SelectField("Time zone", default="", description="Of every time you read and give here.")
+
+
 class CodeForm(FlaskForm):
     """A code of the authenticator app."""
 

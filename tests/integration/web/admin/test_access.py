@@ -168,3 +168,12 @@ def test_only_scripts_with_the_word_of_this_answer_run(ada: Browser) -> None:
         assert tags
         assert all(f'nonce="{found[1]}"' in tag for tag in tags)
     assert len(words) == 2
+
+
+def test_an_address_without_a_page_is_answered_in_the_frame(vera: Browser, nina: Browser) -> None:
+    for path in ("/admin/nothing", "/admin/deliveries/abc", "/admin/runs/1/2/3"):
+        page = vera.get(path, status=404)
+        assert "There is nothing here" in page
+        assert 'href="/admin/deliveries/"' in page
+        assert nina.client.get(path).headers["Location"].startswith("/login")
+    assert "for a button" in vera.get("/admin/deliveries/1/again", status=405)

@@ -228,3 +228,20 @@ def test_differences_name_their_places() -> None:
         ("rows[2]", None, {"x": 4}),
         ("gone", True, None),
     ]
+
+
+def test_times_are_in_the_zone_a_person_chooses(app: Flask, vera: Browser) -> None:
+    assert "The account&#39;s: UTC" in vera.get("/admin/account/")
+    vera.post("/admin/account/time-zone", {"time_zone": "Asia/Kathmandu"})
+    page = vera.get("/admin/account/")
+    assert '<option selected value="Asia/Kathmandu">' in page
+    assert re.search(r'<time datetime="[^"]+Z" title="[^"]+ UTC">[^<]+ \+0545</time>', page)
+    vera.post("/admin/account/time-zone", {"time_zone": ""})
+    assert "+0545" not in vera.get("/admin/account/")
+
+
+def test_a_zone_that_is_nowhere_is_refused(app: Flask, vera: Browser) -> None:
+    vera.get("/admin/account/")
+    for odd in ("Asia/Nowhere", "../etc/passwd", "\x00"):
+        vera.post("/admin/account/time-zone", {"time_zone": odd})
+        assert "Choose a time zone of the list" in vera.get("/admin/account/")

@@ -8,7 +8,6 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 from sqlalchemy.orm import Session
-from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 from models.account import ApiKey, Role, Scope
@@ -16,6 +15,7 @@ from models.base import db
 from tests.integration.web.admin.conftest import Browser
 from web.api.door import scope_of
 
+from .addresses import MADE_UP, path_of, rules_of
 from .world import World
 
 OPEN = "everybody"
@@ -84,6 +84,7 @@ POST = {
     "account.second_factor": VIEWER,
     "account.without": VIEWER,
     "account.sign_out_others": VIEWER,
+    "account.time_zone": VIEWER,
     "campaigns.action_view": CLOSED,
     "campaigns.ajax_update": CLOSED,
     "campaigns.delete_view": CLOSED,
@@ -149,7 +150,6 @@ API = {
 ROLES: dict[str, Role | None] = {"nina": None, "vera": VIEWER, "olga": OPERATOR, "edda": EDITOR, "ada": ADMIN}
 OUT = {"security.logout", "account.sign_out_others"}
 """These end the sign-ins that the other tests need; they are tried by strangers only."""
-MADE_UP = 999_999
 
 
 def test_every_address_stands_in_the_matrix_and_nothing_else_does(app: Flask) -> None:
@@ -166,29 +166,6 @@ def test_every_address_stands_in_the_matrix_and_nothing_else_does(app: Flask) ->
     assert calls == API
 
 
-def _path(rule: Rule, world: World, *, made_up: bool = False) -> str:
-    """An address of something that is there, or of nothing."""
-    numbers = {
-        "delivery_id": world.delivery,
-        "profile_id": world.file_profile if rule.endpoint == "preview.dry_run" else world.profile,
-        "route_id": world.file_route,
-        "key_id": world.key,
-        "job_id": world.job,
-        "run_id": world.run,
-        "user_id": world.user,
-    }
-    path = re.sub(r"<int:(\w+)>", lambda found: str(MADE_UP if made_up else numbers[found[1]]), rule.rule)
-    path = re.sub(r"<any\((\w+).*?\):\w+>", r"\1", path)
-    path = re.sub(r"<kind>", "campaigns" if "lookup" in path else "postback", path)
-    path = path.replace("<token>", world.link).replace("<export_type>", "csv")
-    path = path.replace("<path:filename>", "admin.css" if rule.endpoint == "static" else "favicon.ico")
-    return f"{path}?id={MADE_UP}" if rule.endpoint == "customers.one" else path
-
-
-def _rules(app: Flask, table: dict[str, str], method: str) -> list[Rule]:
-    return [rule for rule in app.url_map.iter_rules() if rule.endpoint in table and method in (rule.methods or ())]
-
-
 def _is_refused(answer: TestResponse) -> bool:
     return answer.status_code == 403 or answer.headers.get("Location", "").startswith("/login")
 
@@ -200,8 +177,8 @@ def _is_closed(answer: TestResponse) -> bool:
 
 @pytest.mark.parametrize("name", ROLES)
 def test_pages_are_seen_by_those_who_may(app: Flask, world: World, browsers: dict[str, Browser], name: str) -> None:
-    for rule in _rules(app, GET, "GET"):
-        answer = browsers[name].client.get(_path(rule, world), buffered=True)
+    for rule in rules_of(app, GET, "GET"):
+        answer = browsers[name].client.get(path_of(rule, world), buffered=True)
         needed = GET[rule.endpoint]
         assert answer.status_code < 500 or rule.endpoint == "health.readyz", rule
         if needed == CLOSED:
@@ -215,7 +192,7 @@ def test_acts_are_done_by_those_who_may(app: Flask, world: World, browsers: dict
     """Refused on what is there; let through to what is not, so that nothing is changed for the others."""
     person = browsers[name]
     person.get("/login" if name == "nina" else "/admin/account/")
-    for rule in _rules(app, POST, "POST"):
+    for rule in rules_of(app, POST, "POST"):
         needed = POST[rule.endpoint]
         if rule.endpoint in OUT and name != "nina":
             continue
@@ -226,7 +203,7 @@ def test_acts_are_done_by_those_who_may(app: Flask, world: World, browsers: dict
             assert person.post("/logout").status_code == 302
             continue
         is_let_in = needed != CLOSED and _may(name, needed)
-        answer = person.post(_path(rule, world, made_up=is_let_in))
+        answer = person.post(path_of(rule, world, made_up=is_let_in))
         assert answer.status_code < 500, rule
         is_refused = _is_refused(answer) or (name == "nina" and answer.status_code == 400)  # a stranger has no token
         if needed == CLOSED:
@@ -245,9 +222,9 @@ def test_nothing_is_done_without_the_forms_token(
     app: Flask, world: World, browsers: dict[str, Browser], name: str
 ) -> None:
     before = _everything(app)
-    for rule in _rules(app, POST, "POST"):
+    for rule in rules_of(app, POST, "POST"):
         for headers in ({}, {"Content-Type": "application/json"}, {"X-CSRFToken": "none"}):
-            answer = browsers[name].client.post(_path(rule, world), headers=headers)
+            answer = browsers[name].client.post(path_of(rule, world), headers=headers)
             assert answer.status_code in {400, 403}, (rule, answer.status_code)
     assert _everything(app) == before
 
@@ -259,15 +236,15 @@ def test_no_other_method_does_anything(app: Flask, world: World, browsers: dict[
     for rule in app.url_map.iter_rules():
         if rule.endpoint in GET and method not in (rule.methods or ()):
             headers = {"X-CSRFToken": ada.token, "X-HTTP-Method-Override": "POST"}
-            answer = ada.client.open(_path(rule, world), method=method, headers=headers)
+            answer = ada.client.open(path_of(rule, world), method=method, headers=headers)
             assert answer.status_code == 405, (rule, answer.status_code)
 
 
 def test_looking_changes_nothing(app: Flask, world: World, browsers: dict[str, Browser]) -> None:
     before = _everything(app)
-    for rule in _rules(app, GET, "GET"):
+    for rule in rules_of(app, GET, "GET"):
         for query in ("", "?delete=1&action=delete&url=//evil.example&next=//evil.example&_method=POST"):
-            answer = browsers["ada"].client.get(_path(rule, world).partition("?")[0] + query, buffered=True)
+            answer = browsers["ada"].client.get(path_of(rule, world).partition("?")[0] + query, buffered=True)
             assert "evil.example" not in answer.headers.get("Location", ""), rule
     assert _everything(app) == before
 
@@ -284,7 +261,7 @@ def test_an_api_key_opens_no_page_and_a_sign_in_no_call(app: Flask, world: World
                 path = re.sub("<[^>]+>", str(MADE_UP), rule.rule)
                 assert browsers["ada"].client.open(path, method=method).status_code == 401, rule
             elif GET.get(rule.endpoint, OPEN) != OPEN and method == "GET":
-                answer = app.test_client().get(_path(rule, world), headers={"Authorization": f"Bearer {text}"})
+                answer = app.test_client().get(path_of(rule, world), headers={"Authorization": f"Bearer {text}"})
                 assert _is_refused(answer), rule
 
 

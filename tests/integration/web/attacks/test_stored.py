@@ -15,7 +15,8 @@ from werkzeug.serving import make_server
 
 from tests.integration.web.admin.conftest import PASSWORD, Browser
 
-from .test_matrix import CLOSED, GET, _path, _rules
+from .addresses import path_of, rules_of
+from .test_matrix import CLOSED, GET
 from .world import CANARY, RAW, World
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -44,7 +45,7 @@ TELLING = {
 
 def _pages(app: Flask, world: World) -> dict[str, str]:
     """Endpoint -> address of every page; the ones of things are about hostile things."""
-    found = {rule.endpoint: _path(rule, world) for rule in _rules(app, GET, "GET") if GET[rule.endpoint] != CLOSED}
+    found = {rule.endpoint: path_of(rule, world) for rule in rules_of(app, GET, "GET") if GET[rule.endpoint] != CLOSED}
     found["customers.one"] = "/admin/customers/one?" + _query(id=world.customer)
     found["profile.edit of a file"] = f"/admin/profile/{world.file_profile}"
     found["preview of a file"] = f"/admin/preview/{world.file_profile}"
