@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import Counter
+from contextlib import suppress
 
+import psycopg
 import requests
 
 from chaos.house import House
@@ -18,6 +20,10 @@ OPEN_FILES = """SELECT (SELECT count(*) FROM file_items WHERE run_id IS NULL AND
     + (SELECT count(*) FROM runs WHERE state NOT IN ('written', 'empty', 'cancelled'))
     + (SELECT count(*) FROM uploads WHERE state NOT IN ('delivered', 'cancelled'))"""
 
+# Only these need one more: rows that no run has taken, and uploads that failed and wait for a success.
+NEEDED = """SELECT EXISTS (SELECT FROM file_items WHERE run_id IS NULL AND skipped IS NULL)
+    OR EXISTS (SELECT FROM uploads WHERE state = 'pending' AND failures > 0)"""
+
 WRITTEN = """SELECT p.name, r.file_name, r.sha256 FROM runs r JOIN profiles p ON p.id = r.profile_id
     WHERE r.state = 'written'"""
 
@@ -29,11 +35,16 @@ class Clerk:
         self._house = house
         self._servers = servers
         self._is_over = threading.Event()
+        self._is_resting = False
         self._thread = threading.Thread(target=self._work, daemon=True)
 
     def start(self) -> None:
         """Begin."""
         self._thread.start()
+
+    def rest(self) -> None:
+        """Say it only where it is needed from now on."""
+        self._is_resting = True
 
     def stop(self) -> None:
         """End."""
@@ -76,4 +87,11 @@ class Clerk:
     def _work(self) -> None:
         while not self._is_over.wait(EVERY_SECONDS):
             for profile in self._servers.profiles:
-                self.ask(profile)
+                if not self._is_resting or self._is_needed():
+                    self.ask(profile)
+
+    def _is_needed(self) -> bool:
+        with suppress(psycopg.Error), self._house.connect() as connection:
+            row = connection.execute(NEEDED).fetchone()
+            return bool(row and row[0])
+        return True

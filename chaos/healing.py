@@ -12,6 +12,8 @@ from chaos.acts import Stage
 STILL_SECONDS = 30.0
 """The promise: what is due is claimed within so long. What waits longer without a lease or a breaker is lost."""
 
+LONGEST_SECONDS = 400.0
+
 # The reaper, a probe and a back-off have some seconds to act once the time has come.
 HAS_A_WAY_ON = """SELECT EXISTS (SELECT FROM deliveries WHERE state = 'leased' AND lease_until > now() - interval '10 s')
     OR EXISTS (SELECT FROM runs WHERE state = 'claimed' AND lease_until > now() - interval '10 s')
@@ -22,9 +24,9 @@ HAS_A_WAY_ON = """SELECT EXISTS (SELECT FROM deliveries WHERE state = 'leased' A
 
 def wait(on: Stage) -> int:
     """Wait; give how much is open in the end."""
-    still_since = time.monotonic()
+    began = still_since = time.monotonic()
     lowest = float("inf")
-    while time.monotonic() - still_since < STILL_SECONDS:
+    while time.monotonic() < min(still_since + STILL_SECONDS, began + LONGEST_SECONDS):
         time.sleep(0.5)
         try:
             open_now = accounts.waiting(on.house) + on.clerk.open_files()

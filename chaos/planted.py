@@ -23,7 +23,7 @@ import worker.tick
 from models import intake
 from web import installed
 
-RACE_SECONDS = 3.0
+RACE_SECONDS = 2.0
 
 
 def reaper_off() -> None:

@@ -150,6 +150,7 @@ class Story:
         began = time.monotonic()
         self._on.receivers.heal()
         self._on.servers.heal()
+        self._on.clerk.rest()
         still_open = healing.wait(self._on)
         self.told.healed_in = time.monotonic() - began
         self._say(f"everything behaves; {still_open} still open after {self.told.healed_in:.0f} s", began)
