@@ -42,3 +42,9 @@ def test_the_host_installs_what_the_lock_says() -> None:
         text = Path(name).read_text(encoding="utf-8")
         assert "--hash=sha256:" in text
         assert "://" not in text
+
+
+def test_every_fault_of_the_reliability_page_is_held_by_a_test_that_exists() -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", Path("docs/reliability.md").read_text(encoding="utf-8"))
+    assert len(named) > 30
+    assert [test for file, test in named if f"def {test}(" not in Path(file).read_text(encoding="utf-8")] == []
