@@ -44,6 +44,8 @@ def main() -> int:
         print("stopped", flush=True)
         return 130
     finally:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)  # whoever presses Ctrl-C twice gets all of it stopped, too
         left_over = house.close()
         shutil.rmtree(folder, ignore_errors=True)
     told.add("processes left over", left_over)

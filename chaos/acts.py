@@ -39,6 +39,10 @@ class NotPlayed(Exception):
     """The moment did not come: the run says nothing."""
 
 
+class NotFreed(Exception):
+    """A lease was over, and nobody did anything about it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stage:
     """Whom the acts play with."""
@@ -70,7 +74,7 @@ def bell_during_commit(on: Stage) -> int:
 def stop_past_the_lease(on: Stage) -> int:
     """Stop a work horse until another has taken over its request, and let it tell its late result then.
 
-    Gives how many results of a lease that was over were taken for good.
+    Gives how many results of a lease that was over were taken for good. Raises NotFreed.
     """
     order = "C-patient"
     profiles.put(on.house, profiles.PATIENT, on.receivers.url(profiles.PATIENT), 99)
@@ -79,7 +83,10 @@ def stop_past_the_lease(on: Stage) -> int:
     horse = _horse_of(on.house)
     horse.send_signal(signal.SIGSTOP)
     try:
-        _wait(lambda: on.receivers.count(profiles.PATIENT) == 2, profiles.LEASE_SECONDS + 40, "nobody took over")
+        _wait(lambda: on.receivers.count(profiles.PATIENT) == 2, profiles.LEASE_SECONDS + 30, "nobody took over")
+    except NotPlayed as reason:
+        on.receivers.release()
+        raise NotFreed(str(reason)) from reason
     finally:
         with suppress(psutil.Error):
             horse.send_signal(signal.SIGCONT)

@@ -8,10 +8,11 @@ import shutil
 import signal
 import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 import psutil
+import psycopg
 import redis as client
 
 from chaos.house import LINES, House
@@ -24,6 +25,8 @@ PATIENCE_SECONDS = 5.0
 STORM_SECONDS = 10.0
 STOPPED_SECONDS = 5.0
 RESTARTS = 3
+FULL_SECONDS = 5.0
+LOCKED_SECONDS = 7.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,8 @@ class Faults:
                 is_gentle=True,
             ),
             Fault("Postgres restarted at once, three times", self._restart_postgres),
+            Fault("Postgres without a free connection, 5 s", self._use_up_connections),
+            Fault("tables locked for 7 s", self._lock_tables),
         )
 
     def _a_worker(self) -> str:
@@ -137,6 +142,20 @@ class Faults:
                 time.sleep(self._luck.uniform(0.0, 2.0))
             self._house.postgres.start()
             time.sleep(self._luck.uniform(0.5, 2.0))
+
+    def _use_up_connections(self) -> None:
+        """Take what is free, so that nobody who comes or comes back finds one."""
+        with ExitStack() as taken:
+            with suppress(psycopg.OperationalError):
+                while True:
+                    taken.enter_context(self._house.connect())
+            time.sleep(FULL_SECONDS)
+
+    def _lock_tables(self) -> None:
+        """Hold the tables that everybody needs for longer than anybody waits for a lock."""
+        with self._house.connect() as connection, connection.transaction():
+            connection.execute("LOCK TABLE deliveries, events, runs IN ACCESS EXCLUSIVE MODE")
+            time.sleep(LOCKED_SECONDS)
 
 
 def kill(processes_: Iterable[psutil.Process]) -> None:

@@ -73,7 +73,7 @@ def loose_run_claim() -> None:
 
 
 BUGS: dict[str, tuple[Callable[[], None], str]] = {
-    "reaper-off": (reaper_off, "lost"),
+    "reaper-off": (reaper_off, "leases that nobody freed"),
     "token-check-off": (token_check_off, "stale results taken"),
     "tick-off": (tick_off, "lost"),
     "bell-before-commit": (bell_before_commit, "bells rung before the commit"),

@@ -29,14 +29,13 @@ class Accepted:
     """What was promised: orders, and of those sent over the API when the request that was answered 2xx began."""
 
     orders: set[str] = field(default_factory=set)
-    by_api: dict[str, float] = field(default_factory=dict)
+    by_api: list[tuple[str, float]] = field(default_factory=list)  # grows at its end, and others read it meanwhile
     tries: int = 0
     errors: list[str] = field(default_factory=list)
 
     def begun_since(self, moment: float) -> list[str]:
         """Give orders whose request began since then; of many, the latest."""
-        latest = list(self.by_api.items())[-LATEST:]
-        return [order for order, began in latest if began >= moment]
+        return [order for order, began in self.by_api[-LATEST:] if began >= moment]
 
 
 def document(number: int) -> dict[str, Any]:
@@ -103,7 +102,7 @@ class Producers:
                 orders = [one["order"]["clientOrderId"] for one in documents]
                 self.accepted.orders.update(orders)
                 if not is_sql:
-                    self.accepted.by_api.update(dict.fromkeys(orders, began))
+                    self.accepted.by_api += [(order, began) for order in orders]
                 return
             time.sleep(AGAIN_SECONDS)
 

@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 from chaos import accounts, acts, healing, use
 from chaos.accounts import Account
-from chaos.acts import NotPlayed, Stage
+from chaos.acts import NotFreed, NotPlayed, Stage
 from chaos.faults import Fault, Faults
 from chaos.producers import Producers
 from chaos.use import Use
@@ -92,8 +92,12 @@ class Story:
             if not stopping.is_going_on():
                 break
             self._suffer(fault)
-        stale = self._act("a work horse was stopped past its lease", stopping.wait)
-        self.told.add("stale results taken", [f"{stale} attempts"] if stale else [])
+        try:
+            stale = self._act("a work horse was stopped past its lease", stopping.wait)
+        except NotFreed as reason:
+            self.told.add("leases that nobody freed", [str(reason)])
+        else:
+            self.told.add("stale results taken", [f"{stale} attempts"] if stale else [])
         if self._has_bug:
             if not self._is_over():
                 self._act("kill -9 of both workers, requests in the air", self._faults.kill_all_workers)
