@@ -13,9 +13,10 @@ JOBS ?= 2
 stamp = $(VENV)/.installed-$(1)-$(shell cksum < $(1).txt | tr -d ' ')
 RUN_READY := $(call stamp,requirements-dev)
 CHECK_READY := $(call stamp,requirements-check)
+AUDIT_READY := $(call stamp,requirements-audit)
 
 .DELETE_ON_ERROR:
-.PHONY: help run demo test check bench chaos planted lock clean
+.PHONY: help run demo test check audit bench chaos planted lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -37,6 +38,9 @@ check: $(CHECK_READY) ## format, lint, types, import rules; under 20 seconds
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+audit: $(AUDIT_READY) ## look for known holes in the locked packages, write the list of them (SBOM); asks the network
+	@exec $(BIN)/python -m dev.audit
+
 bench: $(CHECK_READY) ## measure Waybill beside its references; ROWS=intake for one of them
 	@sh tests/install_servers.sh
 	@exec $(BIN)/python -m bench $(ROWS)
@@ -52,6 +56,7 @@ lock: $(CHECK_READY) ## write requirements*.txt anew from pyproject.toml
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-annotate pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-annotate pyproject.toml --group dev -o requirements-dev.txt
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-annotate pyproject.toml --group check -o requirements-check.txt
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-annotate -c requirements-check.txt --group audit -o requirements-audit.txt
 
 clean: ## remove the virtual environment and what the tools keep; the data folder stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
@@ -61,7 +66,7 @@ $(VENV)/bin/python:
 	@"$(PYTHON)" -m venv $(VENV) || { rm -rf $(VENV); echo "No virtual environment: on Debian and Ubuntu install python3-venv." >&2; exit 1; }
 
 # --no-deps: the file names every package with its hash, so pip need not resolve anything
-$(RUN_READY) $(CHECK_READY): $(VENV)/.installed-%: | $(VENV)/bin/python
+$(RUN_READY) $(CHECK_READY) $(AUDIT_READY): $(VENV)/.installed-%: | $(VENV)/bin/python
 	@set -e; set=$$(echo '$*' | sed 's/-[0-9]*$$//'); echo "installing $$set.txt"; \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $$set.txt; \
 	rm -f $(VENV)/.installed-$$set-*; touch $@

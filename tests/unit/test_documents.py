@@ -38,7 +38,7 @@ def test_links_to_files_lead_somewhere() -> None:
 
 def test_the_host_installs_what_the_lock_says() -> None:
     assert Path(".python-version").read_text().strip() == "3.11"
-    for name in ("requirements.txt", "requirements-dev.txt", "requirements-check.txt"):
+    for name in ("requirements.txt", "requirements-dev.txt", "requirements-check.txt", "requirements-audit.txt"):
         text = Path(name).read_text(encoding="utf-8")
         assert "--hash=sha256:" in text
         assert "://" not in text
