@@ -29,6 +29,8 @@ class Act(StrEnum):
     SENT_AGAIN = "sent again"
     REPLAYED = "replayed"
     CANCELLED = "cancelled"
+    PUT_ASIDE = "put aside"
+    RELEASED = "released"
     RESUMED = "resumed"
     MADE_AGAIN = "made again"
     GAVE_BACK = "gave rows back"

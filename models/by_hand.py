@@ -1,8 +1,9 @@
-"""What a person does to single deliveries: send again, cancel. The person's name goes into the reason."""
+"""What a person does to deliveries: send again, hold, release, cancel. The person's name goes into the reason."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
@@ -28,9 +29,6 @@ _IS_TEST = (
 _IS_DELETED = sa.exists().where(Profile.id == Delivery.profile_id, Profile.deleted_at.is_not(None)).correlate(Delivery)
 _IS_LEASED = Delivery.state == "leased"
 
-MAY_BE_SENT_AGAIN = sa.and_(~_IS_LEASED, ~_IS_TEST, ~_IS_DELETED)
-"""Left alone: what is on its way, deliveries of a deleted profile, and orders of a test card, never exported."""
-
 SENT_AGAIN: dict[str, Any] = {
     "state": "pending",
     "reason": None,
@@ -39,34 +37,77 @@ SENT_AGAIN: dict[str, Any] = {
     "failures": 0,
     "losses": 0,
     "forced": True,
+    "aside": False,
 }
 """Due now, with a fresh back-off and the same key; that its order is complete skips it no more."""
 
 
+class Deed(StrEnum):
+    """What a person may do to deliveries, one or many."""
+
+    SEND_AGAIN = "send again"
+    HOLD = "hold"
+    RELEASE = "release"
+    CANCEL = "cancel"
+
+    @property
+    def needs_reason(self) -> bool:
+        """Whoever sees the delivery later wants to know why."""
+        return self in {Deed.HOLD, Deed.CANCEL}
+
+
+MAY_BE: dict[Deed, sa.ColumnElement[bool]] = {
+    Deed.SEND_AGAIN: sa.and_(~_IS_LEASED, ~_IS_TEST, ~_IS_DELETED),
+    Deed.HOLD: sa.and_(Delivery.state.in_(("pending", "held")), ~Delivery.aside),
+    Deed.RELEASE: sa.and_(Delivery.state == "held", Delivery.aside),
+    Deed.CANCEL: Delivery.state.in_(OPEN_STATES),
+}
+"""What may be done to which. Never sent again: what is on its way, deliveries of a deleted profile, and orders of a test
+card. A hold does not reach what is on its way: its answer decides."""
+
+
+def do(session: Session, deed: Deed, delivery_ids: Sequence[int], *, actor: str, reason: str = "") -> list[int]:
+    """Do this to those of the deliveries that it may be done to. Returns which."""
+    return _moved(session, sa.and_(Delivery.id.in_(delivery_ids), MAY_BE[deed]), _values(deed, actor, reason))
+
+
 def send_again(session: Session, delivery_ids: Sequence[int]) -> int:
     """Make these deliveries due now, whatever became of them, if they may be sent again. Returns how many."""
-    return _moved(session, sa.update(Delivery).where(Delivery.id.in_(delivery_ids), MAY_BE_SENT_AGAIN), SENT_AGAIN)
+    return len(do(session, Deed.SEND_AGAIN, delivery_ids, actor=""))
 
 
 def cancel(session: Session, delivery_ids: Sequence[int], *, actor: str, reason: str) -> int:
-    """Cancel what is still open of these deliveries. Returns how many. See `cancel_where`."""
-    return cancel_where(session, Delivery.id.in_(delivery_ids), reason=f"cancelled by {actor}: {reason}")
+    """Cancel what is still open of these deliveries. Returns how many."""
+    return len(do(session, Deed.CANCEL, delivery_ids, actor=actor, reason=reason))
 
 
 def cancel_where(session: Session, which: sa.ColumnElement[bool], *, reason: str) -> int:
-    """Cancel open deliveries for a person's reason. Returns how many.
+    """Cancel open deliveries for a reason. Returns how many."""
+    return len(_moved(session, sa.and_(which, MAY_BE[Deed.CANCEL]), _cancelled(reason)))
 
-    A try under way may still succeed: its row keeps its lease with the reason on it, and is cancelled when the try
+
+def _values(deed: Deed, actor: str, reason: str) -> dict[str, Any]:
+    if deed == Deed.SEND_AGAIN:
+        return SENT_AGAIN
+    if deed == Deed.HOLD:
+        return {"state": "held", "aside": True, "reason": f"put aside by {actor}: {reason}"}
+    if deed == Deed.RELEASE:
+        return {"state": "pending", "aside": False, "reason": None}
+    return _cancelled(f"cancelled by {actor}: {reason}")
+
+
+def _cancelled(reason: str) -> dict[str, Any]:
+    """A try under way may still succeed: its row keeps its lease with the reason on it, and is cancelled when the try
     ends in anything but a delivery.
-    """
-    values = {
+    """  # noqa: D205 -- one thought
+    return {
         "state": sa.case((_IS_LEASED, sa.literal("leased")), else_=sa.literal("cancelled")),
         "finished_at": sa.case((_IS_LEASED, sa.null()), else_=sa.func.now()),
         "reason": reason,
+        "aside": False,
     }
-    return _moved(session, sa.update(Delivery).where(which, Delivery.state.in_(OPEN_STATES)), values)
 
 
-def _moved(session: Session, update: sa.Update, values: dict[str, Any]) -> int:
-    statement = update.values(values).returning(Delivery.id).execution_options(synchronize_session=False)
-    return len(session.execute(statement).all())
+def _moved(session: Session, which: sa.ColumnElement[bool], values: dict[str, Any]) -> list[int]:
+    statement = sa.update(Delivery).where(which).values(values).returning(Delivery.id)
+    return list(session.scalars(statement.execution_options(synchronize_session=False)))

@@ -22,6 +22,7 @@ class Delivery(Base):
 
     tries counts the attempts begun, ever; failures those that failed since the last replay and sets the back-off.
     losses counts leases that ended without a result. forced: a person replayed it, a completed order skips it no more.
+    aside: a person holds it, and only a person lets it go on.
     """
 
     __tablename__ = "deliveries"
@@ -74,6 +75,7 @@ class Delivery(Base):
     losses: Mapped[int] = mapped_column(sa.Integer, server_default="0")
     retried: Mapped[bool] = mapped_column(sa.Boolean, sa.Computed("failures > 0", persisted=True))
     forced: Mapped[bool] = mapped_column(server_default=sa.false())
+    aside: Mapped[bool] = mapped_column(server_default=sa.false())
     lease_token: Mapped[int | None]
     lease_until: Mapped[datetime | None]
     leased_at: Mapped[datetime | None]

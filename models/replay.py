@@ -1,4 +1,4 @@
-"""Send again: one delivery or a range of them, as a job that goes on after any crash. The key stays the same."""
+"""Send again, hold, release or cancel a range of deliveries, as a job that goes on after any crash. Keys stay the same."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from models.by_hand import MAY_BE_SENT_AGAIN, send_again
-from models.delivery import Delivery
+from models.by_hand import MAY_BE, Deed, do
+from models.delivery import Attempt, Delivery
 from models.event import Event
+from models.finding import FAILING
 from models.gates import shown_state
 from models.job import GOING, Job, JobState
 from models.profile import Gate, Profile
@@ -32,6 +33,8 @@ class Filters:
     state: str | None = None
     customer_id: str | None = None
     event_id: str | None = None
+    order_key: str | None = None
+    status: int | None = None
     since: datetime | None = None
     until: datetime | None = None
     delivery_id: int | None = None
@@ -41,12 +44,18 @@ class Filters:
         found: list[sa.ColumnElement[bool]] = []
         if self.profile is not None:
             found += [sa.func.lower(Profile.name) == self.profile.lower(), Profile.deleted_at.is_(None)]
-        if self.state is not None:
+        if self.state == FAILING:
+            found.append(sa.and_(Delivery.state == "pending", Delivery.retried))
+        elif self.state is not None:
             found.append(shown_state == self.state)
         if self.customer_id is not None:
             found.append(Event.customer_id == self.customer_id)
         if self.event_id is not None:
             found.append(Event.event_key == self.event_id)
+        if self.order_key is not None:
+            found.append(Event.order_key == self.order_key)
+        if self.status is not None:
+            found.append(Delivery.id.in_(_refused_with(self.status)))
         if self.since is not None:
             found.append(Event.accepted_at >= self.since)
         if self.until is not None:
@@ -68,24 +77,40 @@ class Filters:
         return cls(**fields)
 
 
-def _matching(filters: Filters) -> list[sa.ColumnElement[bool]]:
-    return [*filters.conditions(), MAY_BE_SENT_AGAIN]
+def _refused_with(status: int) -> sa.Select[Any]:
+    """Find the tries that were answered so; the index holds refusals only."""
+    is_refusal = Attempt.status >= sa.literal_column("300")
+    return sa.select(Attempt.delivery_id).where(is_refusal, Attempt.status == min(status, 999))
 
 
-def count(session: Session, filters: Filters) -> int:
-    """Count what a replay would send again; changes nothing."""
-    return session.scalar(_joined(sa.select(sa.func.count())).where(*_matching(filters))) or 0
+def _matching(filters: Filters, deed: Deed) -> list[sa.ColumnElement[bool]]:
+    return [*filters.conditions(), MAY_BE[deed]]
 
 
-def start(session: Session, filters: Filters, *, actor: str, matched: int, per_second: float | None = None) -> Job:
-    """Write a replay down as a job; the worker does it in batches. The caller commits and rings.
+def count(session: Session, filters: Filters, deed: Deed = Deed.SEND_AGAIN) -> int:
+    """Count to how many this would be done; changes nothing."""
+    return session.scalar(_joined(sa.select(sa.func.count())).where(*_matching(filters, deed))) or 0
 
-    per_second: how many are made due in a second, over the job's whole time; None: all as fast as it goes.
+
+def start(
+    session: Session,
+    filters: Filters,
+    *,
+    actor: str,
+    matched: int,
+    per_second: float | None = None,
+    deed: Deed = Deed.SEND_AGAIN,
+    reason: str = "",
+) -> Job:
+    """Write it down as a job; the worker does it in batches. The caller commits and rings.
+
+    per_second: to how many it is done in a second, over the job's whole time; None: to all as fast as it goes.
     """
     last = session.scalar(sa.select(sa.func.coalesce(sa.func.max(Delivery.id), 0)))
     job = Job(
         kind="replay",
-        arguments={"filters": filters.document(), "up_to": last, "per_second": per_second},
+        arguments={"filters": filters.document(), "up_to": last, "per_second": per_second}
+        | {"deed": deed.value, "reason": reason},
         total=matched,
         created_by=actor,
     )
@@ -95,21 +120,21 @@ def start(session: Session, filters: Filters, *, actor: str, matched: int, per_s
 
 
 def run_batch(session: Session, job: Job) -> bool:
-    """Make the next deliveries of a replay due now. Returns whether there may be more.
+    """Take the next deliveries of a job. Returns whether there may be more.
 
     With a pace a batch is what is owed since the last one, and the job rests until the next is.
     """
     pace = job.arguments.get("per_second")
     most, rest = _share(None if pace is None else float(pace))  # JSON comes with exact decimals
-    filters = Filters.read(job.arguments["filters"])
+    filters, deed = Filters.read(job.arguments["filters"]), Deed(job.arguments.get("deed", Deed.SEND_AGAIN))
     ids = session.scalars(
         _joined(sa.select(Delivery.id))
-        .where(*_matching(filters), Delivery.id > job.after_id, Delivery.id <= job.arguments["up_to"])
+        .where(*_matching(filters, deed), Delivery.id > job.after_id, Delivery.id <= job.arguments["up_to"])
         .order_by(Delivery.id)
         .limit(most)
     ).all()
     if ids:
-        job.done += send_again(session, ids)
+        job.done += len(do(session, deed, ids, actor=job.created_by or "", reason=job.arguments.get("reason", "")))
         job.after_id = ids[-1]
         job.next_at = sa.func.greatest(Job.next_at, sa.func.now() - BREATH) + rest * len(ids)
     return len(ids) == most

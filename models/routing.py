@@ -104,7 +104,7 @@ def retime(session: Session, profile: Profile) -> None:
 
 
 def release_held(session: Session, profile_id: int) -> int:
-    """Give every delivery that waits for a person another try, and forget the receiver's fault. Returns how many."""
+    """Give every delivery that waits for a person another try, but for those somebody has put aside, and forget the receiver's fault. Returns how many."""
     session.execute(
         sa.update(Gate)
         .where(Gate.profile_id == profile_id)
@@ -125,7 +125,7 @@ def release_held(session: Session, profile_id: int) -> int:
     return _count(
         session,
         "UPDATE deliveries SET state = 'pending', reason = NULL, due_at = now()"
-        " WHERE profile_id = :profile_id AND state = 'held'",
+        " WHERE profile_id = :profile_id AND state = 'held' AND NOT aside",
         profile_id=profile_id,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,16 +12,16 @@ from flask_admin import expose
 
 from models.account import Role
 from models.base import db
-from models.by_hand import cancel, send_again
+from models.by_hand import Deed
 from models.delivery import Attempt, Delivery
 from models.event import Event
 from models.finding import FAILING, STREAMS, Wanted, looked_until, newest
 from models.gates import shown_reason, shown_state
 from models.profile import Gate, Profile
-from web import audit, installed
+from web import installed
 from web.admin import asked
 from web.admin.page import PAGE_SIZE, Page
-from web.audit import Act
+from web.delivery_acts import WORDS, NotPossible, act_on, act_on_one, reason_of
 from web.guard import actor, needs
 
 STATES = {
@@ -34,6 +35,8 @@ STATES = {
 FILTERS = ("profile", "state", "customer", "order", "event", "status", "since", "until")
 OPEN = frozenset({"pending", "leased", "held"})
 MOST_ATTEMPTS = 100
+NO_REASON = "Say why: whoever sees it later wants to know."
+LEFT = " {} stay as they are: finished, on their way, or not for that."
 
 
 class Deliveries(Page):
@@ -57,6 +60,8 @@ class Deliveries(Page):
                 states={FAILING: "failing: tried, not delivered yet", **STATES},
                 asked={name: asked.text(name) for name in FILTERS},
                 again=_as_replay(),
+                deeds=WORDS,
+                before=before,
             )
         )
 
@@ -85,35 +90,67 @@ class Deliveries(Page):
     @needs(Role.OPERATOR)
     def again(self, delivery_id: int) -> ResponseReturnValue:
         """Send it once more."""
-        done = send_again(db.session(), [_existing(delivery_id)])
-        if done:
-            audit.note(Act.SENT_AGAIN, f"delivery {delivery_id}", actor=actor())
-        db.session.commit()
-        installed.ring()
-        if done:
-            flash("Due now: it is sent again.", "success")
-        else:
-            flash(
-                "Not sent again: it is on its way at this moment, its profile is deleted, or its order was paid by test card.",
-                "error",
-            )
-        return redirect(url_for(".one", delivery_id=delivery_id))
+        return _do(Deed.SEND_AGAIN, delivery_id)
+
+    @expose("/<int:delivery_id>/hold", methods=("POST",))
+    @needs(Role.OPERATOR)
+    def hold(self, delivery_id: int) -> ResponseReturnValue:
+        """Put it aside, in the name of the person who says why."""
+        return _do(Deed.HOLD, delivery_id)
+
+    @expose("/<int:delivery_id>/release", methods=("POST",))
+    @needs(Role.OPERATOR)
+    def release(self, delivery_id: int) -> ResponseReturnValue:
+        """Let it go on."""
+        return _do(Deed.RELEASE, delivery_id)
 
     @expose("/<int:delivery_id>/cancel", methods=("POST",))
     @needs(Role.OPERATOR)
     def cancel(self, delivery_id: int) -> ResponseReturnValue:
         """Give it up, in the name of the person who says why."""
-        reason = request.form.get("reason", "").replace("\x00", "").strip()[:500]
-        _existing(delivery_id)
-        if not reason:
-            flash("Say why you cancel it.", "error")
-            return redirect(url_for(".one", delivery_id=delivery_id))
-        done = cancel(db.session(), [delivery_id], actor=actor(), reason=reason)
-        if done:
-            audit.note(Act.CANCELLED, f"delivery {delivery_id}", actor=actor(), text=reason)
-        db.session.commit()
-        flash("Cancelled." if done else "It was finished already.", "success" if done else "error")
-        return redirect(url_for(".one", delivery_id=delivery_id))
+        return _do(Deed.CANCEL, delivery_id)
+
+    @expose("/many", methods=("POST",))
+    @needs(Role.OPERATOR)
+    def many(self) -> ResponseReturnValue:
+        """Do something to all that are ticked in the list."""
+        given: dict[str, Any] = {name: text for name in (*FILTERS, "before") if (text := asked.text(name))}
+        back = redirect(url_for(".index", **given))
+        ids = [
+            int(text) for text in request.form.getlist("id")[:PAGE_SIZE] if re.fullmatch(r"[0-9]{1,18}", text, re.ASCII)
+        ]
+        name, reason = request.form.get("deed", ""), reason_of(request.form.get("reason", ""))
+        if name not in set(Deed) or not ids:
+            flash("Tick deliveries, and choose what to do to them.", "error")
+        elif reason is None or (Deed(name).needs_reason and not reason):
+            flash(NO_REASON, "error")
+        else:
+            done = act_on(db.session(), Deed(name), ids, actor=actor(), reason=reason)
+            db.session.commit()
+            installed.ring()
+            left = len(set(ids)) - len(done)
+            flash(
+                f"{WORDS[Deed(name)]}: done to {len(done)}." + (LEFT.format(left) if left else ""),
+                "success" if done else "error",
+            )
+        return back
+
+
+def _do(deed: Deed, delivery_id: int) -> ResponseReturnValue:
+    number, back = _existing(delivery_id), redirect(url_for(".one", delivery_id=delivery_id))
+    reason = reason_of(request.form.get("reason", "")) if deed.needs_reason else ""
+    if deed.needs_reason and not reason:
+        flash(NO_REASON, "error")
+        return back
+    try:
+        said = act_on_one(db.session(), deed, number, actor=actor(), reason=reason or "")
+    except NotPossible as error:
+        flash(str(error), "error")
+        return back
+    db.session.commit()
+    installed.ring()
+    flash(said, "success")
+    return back
 
 
 def _existing(delivery_id: int) -> int:
@@ -174,9 +211,11 @@ def _as_replay() -> dict[str, str]:
     state = asked.text("state")
     given = {
         "profile": name or "",
-        "state": state if state in STATES else "",
+        "state": state if state in STREAMS else "",
         "customer": asked.text("customer"),
         "event": asked.text("event"),
+        "order": asked.text("order"),
+        "status": asked.text("status"),
         "since": asked.text("since"),
         "until": asked.text("until"),
     }

@@ -1,4 +1,4 @@
-"""Replays: deliveries sent again as a job. Counted before, watched, paused, stopped."""
+"""Replays: something is done to many deliveries as a job. Counted before, watched, paused, stopped."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from markupsafe import Markup
 from models import replay
 from models.account import Role
 from models.base import db
+from models.by_hand import Deed
 from models.job import ENDED, Job
 from models.profile import Profile
 from web import audit, installed, zone
@@ -21,10 +22,12 @@ from web.admin import asked
 from web.admin.page import PAGE_SIZE, Page
 from web.admin.shown import when
 from web.audit import Act
+from web.delivery_acts import ACTS, WORDS
 from web.forms.replay import ReplayForm
 from web.guard import actor, needs
 
 MOVES = {"pause": replay.pause, "resume": replay.go_on, "stop": replay.stop}
+OF_MANY = ACTS | {Deed.SEND_AGAIN: Act.REPLAYED}
 DONE = {"pause": "It rests now.", "resume": "It goes on.", "stop": "It is stopped; what it has made due stays due."}
 
 
@@ -51,12 +54,18 @@ class Replays(Page):
         matched = None
         if request.method == "POST" and form.validate():
             filters = form.filters(zone.of_person())
-            matched = replay.count(db.session(), filters)
-            if request.form.get("seen") == str(matched) and matched:
-                return self._start(filters, matched, form.pace)
+            deed = Deed(form.deed.data)
+            matched = replay.count(db.session(), filters, deed)
+            if request.form.get("seen") == f"{deed} {matched}" and matched:
+                return self._start(filters, matched, form)
         return str(
             self.render(
-                "admin/replay_new.html", page_name="Send again", form=form, matched=matched, back=url_for(".index")
+                "admin/replay_new.html",
+                page_name="Many deliveries",
+                form=form,
+                matched=matched,
+                deeds=WORDS,
+                back=url_for(".index"),
             )
         )
 
@@ -91,9 +100,13 @@ class Replays(Page):
         return redirect(url_for(".one", job_id=job_id))
 
     @staticmethod
-    def _start(filters: replay.Filters, matched: int, per_second: float | None) -> ResponseReturnValue:
-        job = replay.start(db.session(), filters, actor=actor(), matched=matched, per_second=per_second)
-        audit.note(Act.REPLAYED, str(job), actor=actor(), text=f"{matched} deliveries", after=filters.document())
+    def _start(filters: replay.Filters, matched: int, form: ReplayForm) -> ResponseReturnValue:
+        deed, reason = Deed(form.deed.data), (form.reason.data or "").strip()
+        job = replay.start(
+            db.session(), filters, actor=actor(), matched=matched, per_second=form.pace, deed=deed, reason=reason
+        )
+        text = f"{matched} deliveries{f': {reason}' if reason else ''}"
+        audit.note(OF_MANY[deed], str(job), actor=actor(), text=text, after=filters.document())
         number = job.id
         db.session.commit()
         installed.ring()
@@ -103,16 +116,26 @@ class Replays(Page):
 def in_words(job: Job) -> Markup:
     """Say which deliveries a replay takes."""
     given: dict[str, Any] = job.arguments.get("filters", {})
+    deed = Deed(job.arguments.get("deed", Deed.SEND_AGAIN))
     parts: list[str] = [
+        f"{WORDS[deed]}:",
         f"{given['state']} deliveries" if "state" in given else "deliveries",
         f'of "{given["profile"]}"' if "profile" in given else "of all profiles",
     ]
-    for key, words in (("customer_id", "of customer {}"), ("event_id", "of event {}"), ("delivery_id", "number {}")):
+    for key, words in (
+        ("customer_id", "of customer {}"),
+        ("event_id", "of event {}"),
+        ("order_key", "of order {}"),
+        ("status", "refused with {}"),
+        ("delivery_id", "number {}"),
+    ):
         if key in given:
             parts.append(words.format(given[key]))
     for key, words in (("since", "accepted from {}"), ("until", "accepted before {}")):
         if key in given:
             parts.append(Markup(words).format(when(datetime.fromisoformat(given[key]))))  # noqa: S704 -- words of ours
+    if reason := job.arguments.get("reason"):
+        parts.append(f"because: {reason},")
     if pace := job.arguments.get("per_second"):
         parts.append(f"at {float(pace):g} a second")
     return Markup(" ").join(parts)

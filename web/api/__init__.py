@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from flask import Flask
 
-from web.api import customers, deliveries, documents, events, jobs, preview, profiles, replay, run_acts, runs
+from web.api import (
+    customers,
+    deliveries,
+    delivery_acts,
+    documents,
+    events,
+    jobs,
+    preview,
+    profiles,
+    replay,
+    run_acts,
+    runs,
+)
 from web.api.door import api
 from web.api.errors import init_errors
 from web.login import csrf
 
-RESOURCES = (customers, deliveries, documents, events, jobs, preview, profiles, replay, run_acts, runs)
+RESOURCES = (customers, deliveries, delivery_acts, documents, events, jobs, preview, profiles, replay, run_acts, runs)
 
 
 def init_api(app: Flask) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
@@ -23,6 +24,7 @@ from web.api import shapes
 from web.api.answers import answer, utc
 from web.api.described import describe
 from web.api.door import api, require
+from web.api.errors import Refusal
 from web.api.queries import after_id, check_state, limit, page, texts
 
 MOST_ATTEMPTS = 100
@@ -60,6 +62,17 @@ def _wanted(filters: dict[str, str], after: int | None) -> Wanted:
         customer_id=filters.get("customerId"),
         event_key=filters.get("eventId"),
     )
+
+
+def known_document(delivery_id: str) -> dict[str, Any]:
+    """Find a delivery by the number in an address, and write it. Raises Refusal: 404."""
+    row = None
+    if re.fullmatch(r"[0-9]{1,18}", delivery_id, re.ASCII):
+        row = db.session.execute(_select(sa.select(sa.literal(int(delivery_id)).label("id")).subquery())).one_or_none()
+    if row is None:
+        raise Refusal(404, "There is no such delivery.")
+    installation = db.session.scalar(sa.select(Installation.key)) or ""
+    return _document(row, _attempts([row])[row.id], installation)
 
 
 def _select(found: sa.Subquery) -> sa.Select[Any]:

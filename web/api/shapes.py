@@ -179,7 +179,7 @@ class MadeRuns(Shape):
 
 
 class Reason(Shape):
-    reason: str | None = Field(None, max_length=500, description="Why; it stands with the run.")
+    reason: str | None = Field(None, max_length=500, description="Why; it stands with the run or delivery.")
 
 
 class GivenBack(Shape):

@@ -1,4 +1,4 @@
-"""`deliveries replay`: send again what the filters match."""
+"""`deliveries replay|send-again|hold|release|cancel`: what the filters match, or one."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from flask.cli import AppGroup
 
 from models import replay
 from models.base import db
+from models.by_hand import Deed
+from models.delivery import Delivery
 from models.job import ENDED, Job, JobState
-from web import audit, installed
+from web import audit, delivery_acts, installed
 from web.api.queries import STATES
 from web.api.replay import read_filters
 from web.audit import Act
@@ -63,6 +65,52 @@ def replay_deliveries(
     db.session.commit()
     installed.ring()
     _wait(job_id, matched)
+
+
+@deliveries.command("send-again")
+@click.argument("delivery_id", type=int)
+def send_again(delivery_id: int) -> None:
+    """Send one delivery once more, under the same key."""
+    _do(Deed.SEND_AGAIN, delivery_id)
+
+
+@deliveries.command("hold")
+@click.argument("delivery_id", type=int)
+@click.option("--reason", required=True, help="Why; it stands with the delivery.")
+def hold(delivery_id: int, reason: str) -> None:
+    """Put one delivery aside until somebody releases it."""
+    _do(Deed.HOLD, delivery_id, reason)
+
+
+@deliveries.command("release")
+@click.argument("delivery_id", type=int)
+def release(delivery_id: int) -> None:
+    """Let a delivery go on that was put aside."""
+    _do(Deed.RELEASE, delivery_id)
+
+
+@deliveries.command("cancel")
+@click.argument("delivery_id", type=int)
+@click.option("--reason", required=True, help="Why; it stands with the delivery.")
+def cancel(delivery_id: int, reason: str) -> None:
+    """Cancel one delivery that is open."""
+    _do(Deed.CANCEL, delivery_id, reason)
+
+
+def _do(deed: Deed, delivery_id: int, given: str = "") -> None:
+    """Do it, commit and ring; what is not possible is told."""
+    reason = delivery_acts.reason_of(given)
+    if reason is None or (deed.needs_reason and not reason):
+        raise click.ClickException(f"Give a reason of at most {delivery_acts.MOST_REASON} characters.")
+    if not 0 < delivery_id < 2**63 or db.session.get(Delivery, delivery_id) is None:
+        raise click.ClickException("There is no such delivery.")
+    try:
+        said = delivery_acts.act_on_one(db.session(), deed, delivery_id, actor=ACTOR, reason=reason)
+    except delivery_acts.NotPossible as error:
+        raise click.ClickException(str(error)) from error
+    db.session.commit()
+    installed.ring()
+    click.echo(said)
 
 
 def _wait(job_id: int, total: int) -> None:

@@ -1,4 +1,4 @@
-"""Which deliveries to send again, and how fast."""
+"""To which deliveries something is done, what, and how fast."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from flask_wtf import FlaskForm
-from wtforms import DateTimeLocalField, FloatField, SelectField, StringField, validators
+from wtforms import DateTimeLocalField, FloatField, IntegerField, SelectField, StringField, validators
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # the stubs lag behind 3.3
 
+from models.by_hand import Deed
+from models.finding import FAILING
 from models.replay import MOST_PER_SECOND, Filters
 from web.api.queries import STATES
+from web.delivery_acts import WORDS
 from web.profiles.faults import is_storable
 
 MINUTES = ("%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d")
@@ -22,21 +25,41 @@ def _storable(_form: FlaskForm, field: StringField) -> None:
 
 
 class ReplayForm(FlaskForm):
-    """The filters of a replay. Left empty, a filter takes all."""
+    """What to do, and the filters. Left empty, a filter takes all."""
+
+    deed = SelectField(
+        "Do this",
+        default=Deed.SEND_AGAIN.value,
+        choices=[SelectChoice(deed.value, words) for deed, words in WORDS.items()],
+    )
+    reason = StringField(
+        "Why",
+        [validators.Length(max=500), _storable],
+        description="To put aside or cancel: it stands with each delivery.",
+    )
 
     profile = SelectField("Profile", default="")
     state = SelectField(
-        "State", default="", choices=[SelectChoice("", "All states"), *(SelectChoice(state, state) for state in STATES)]
+        "State",
+        default="",
+        choices=[SelectChoice("", "All states"), *(SelectChoice(state, state) for state in (FAILING, *STATES))],
     )
     since = DateTimeLocalField("Accepted from", [validators.Optional()], format=list(MINUTES))
     until = DateTimeLocalField("Accepted before", [validators.Optional()], format=list(MINUTES))
     customer = StringField("Customer id", [validators.Length(max=300), _storable])
     event = StringField("Event id", [validators.Length(max=300), _storable])
+    order = StringField("Order id", [validators.Length(max=300), _storable])
+    status = IntegerField("Refused with HTTP status", [validators.Optional(), validators.NumberRange(300, 999)])
     per_second = FloatField(
         "At most so many in a second",
         [validators.Optional(), validators.NumberRange(0.1, MOST_PER_SECOND)],
         description="Empty: as fast as the profile's own limits allow.",
     )
+
+    def validate_reason(self, field: StringField) -> None:
+        """Refuse to hold or cancel without a word."""
+        if self.deed.data in set(Deed) and Deed(self.deed.data).needs_reason and not (field.data or "").strip():
+            raise validators.ValidationError("Say why: whoever sees it later wants to know.")
 
     @property
     def pace(self) -> float | None:
@@ -50,6 +73,8 @@ class ReplayForm(FlaskForm):
             state=self.state.data or None,
             customer_id=(self.customer.data or "").strip() or None,
             event_id=(self.event.data or "").strip() or None,
+            order_key=(self.order.data or "").strip() or None,
+            status=self.status.data,
             since=_moment(self.since.data, zone),
             until=_moment(self.until.data, zone),
         )

@@ -207,9 +207,11 @@ class TestReplays:
 
     def start(self, olga: Browser, name: str) -> str:
         olga.get("/admin/replays/new")
-        page = olga.post("/admin/replays/new", {"profile": name, "per_second": "1"}).text
+        page = olga.post("/admin/replays/new", {"deed": "send again", "profile": name, "per_second": "1"}).text
         assert "1 delivery matches" in page
-        answer = olga.post("/admin/replays/new", {"profile": name, "per_second": "1", "seen": "1"})
+        answer = olga.post(
+            "/admin/replays/new", {"deed": "send again", "profile": name, "per_second": "1", "seen": "send again 1"}
+        )
         assert answer.status_code == 302, answer.text
         return str(answer.location)
 
@@ -237,15 +239,22 @@ class TestReplays:
             ({"per_second": "many"}, "Not a valid float"),
             ({"customer": "\x00"}, "no whole characters"),
             ({"state": "gone"}, "Not a valid choice"),
+            ({"deed": "burn"}, "Not a valid choice"),
+            ({"deed": "cancel"}, "Say why"),
+            ({"deed": "hold", "reason": " "}, "Say why"),
+            ({"status": "200"}, "between"),
         ],
     )
     def test_what_cannot_be_is_told_at_its_field(self, olga: Browser, given: dict[str, str], said: str) -> None:
         olga.get("/admin/replays/new")
-        assert said in olga.post("/admin/replays/new", given).text
+        assert said in olga.post("/admin/replays/new", {"deed": "send again"} | given).text
 
     def test_nothing_to_send_is_said(self, olga: Browser, delivery: int) -> None:
         olga.get("/admin/replays/new")
-        assert "No delivery matches" in olga.post("/admin/replays/new", {"customer": "nobody"}).text
+        assert (
+            "No delivery matches"
+            in olga.post("/admin/replays/new", {"deed": "cancel", "reason": "x", "customer": "nobody"}).text
+        )
 
     def test_the_filters_of_the_list_come_along(self, olga: Browser, delivery: int) -> None:
         page = olga.get("/admin/deliveries/?state=pending&since=2026-01-01T00:00")

@@ -271,6 +271,25 @@ class TestReplay:
             worker.join()
 
 
+class TestOneDelivery:
+    def test_it_is_put_aside_released_cancelled_and_sent_again(self, run: Run, engine: sa.Engine) -> None:
+        add_profile(engine, name="Calls")
+        accept_events(engine, event_document("a"))
+        number = str(deliveries(engine)[0].id)
+        steps = (
+            (("hold", number, "--reason", "wait"), "Put aside", "held"),
+            (("release", number), "Released", "pending"),
+            (("cancel", number, "--reason", "no"), "Cancelled", "cancelled"),
+            (("send-again", number), "Due now", "pending"),
+        )
+        for words, said, state in steps:
+            assert said in run("deliveries", *words).output
+            assert deliveries(engine)[0].state == state
+        assert "nobody has put it aside" in run("deliveries", "release", number, code=1).output
+        assert "no such delivery" in run("deliveries", "release", "999999", code=1).output
+        assert "Give a reason" in run("deliveries", "hold", number, "--reason", " ", code=1).output
+
+
 class TestRotate:
     def test_with_the_new_key_first_the_old_one_can_go(
         self, run: Run, app: Flask, fresh_database_url: str, redis_url: str
