@@ -112,6 +112,7 @@ POST = {
     "profiles.pause": OPERATOR,
     "profiles.resume": OPERATOR,
     "profiles.run": OPERATOR,
+    "profiles.switch": EDITOR,
     "replays.move": OPERATOR,
     "replays.new": OPERATOR,
     "runs.again": OPERATOR,
