@@ -34,6 +34,7 @@ from web.profiles.mappings import (
     sensitive_faults,
     stored_rows,
 )
+from web.profiles.pci import pci_warnings
 from web.profiles.routes import GivenRoutes, read_routes, store_routes, switches_on
 from web.profiles.settings import GivenSettings, address_faults, lacking, read_settings, secret_keys, stored_form
 from web.profiles.shown import document_of
@@ -209,6 +210,7 @@ def _read(session: Session, document: Mapping[Any, Any], head: Head, target: Pro
         settings.faults += file_faults(session, settings.model, routes.keys, profile=head.name)
     if head.enabled and document.get("pciDocument") is None:
         mappings.faults += sensitive_faults(mappings)
+    mappings.warnings += pci_warnings(mappings, head.pci_valid_until, today=utc_now().date())
     return _Given(head, settings, mappings, routes)
 
 

@@ -123,7 +123,7 @@ def read(rows: object, *, keeps_secrets: bool) -> Reading:
     return Reading(
         tuple(mapping for mapping in mappings if mapping),
         tuple(fault for reader in readers for fault in reader.faults),
-        tuple(_case_warnings(mappings)),
+        tuple(_name_warnings(mappings)),
     )
 
 
@@ -294,16 +294,25 @@ def _shown(key: object) -> str:
     return "".join(char if char.isprintable() else "?" for char in str(key))[:60]
 
 
-def _case_warnings(mappings: Sequence[FieldMapping | None]) -> Iterator[Fault]:
+def _name_warnings(mappings: Sequence[FieldMapping | None]) -> Iterator[Fault]:
+    """Point out names that stand twice, or that a person takes for the same: first_name, First-Name, firstname."""
     seen: dict[str, str] = {}
     for index, mapping in enumerate(mappings):
         if mapping is None:
             continue
-        first = seen.setdefault(mapping.export_name.lower(), mapping.export_name)
-        if first != mapping.export_name:
-            yield Fault(
-                f"mappings[{index}].exportName", f'"{mapping.export_name}" differs from "{first}" only in case.'
-            )
+        name = mapping.export_name
+        key = re.sub(r"[\s_-]", "", name.lower()) or name
+        if key not in seen:
+            seen[key] = name
+            continue
+        first = seen[key]
+        if first == name:
+            words = f'"{name}" stands here twice: both are sent, in this order.'
+        elif first.lower() == name.lower():
+            words = f'"{name}" differs from "{first}" only in case.'
+        else:
+            words = f'"{name}" is nearly the same as "{first}".'
+        yield Fault(f"mappings[{index}].exportName", words)
 
 
 def _source_path(index: int, mapping: FieldMapping) -> str:

@@ -71,11 +71,15 @@ def test_mappings_are_a_list(rows: object) -> None:
     assert [fault.path for fault in read(rows, keeps_secrets=True).faults] == ["mappings"]
 
 
-def test_export_names_are_trimmed_and_those_that_differ_only_in_case_are_warned_of() -> None:
-    rows = [{"exportName": name, "static": "x"} for name in (" a ", "a", "A")]
-    reading = read(rows, keeps_secrets=True)
-    assert [mapping.export_name for mapping in reading.mappings] == ["a", "a", "A"]
-    assert [warning.path for warning in reading.warnings] == ["mappings[2].exportName"]
+def test_export_names_are_trimmed_and_those_taken_for_one_another_are_warned_of() -> None:
+    names = [" a ", "a", "A", "first_name", "First-Name", "_", "-", "b"]
+    reading = read([{"exportName": name, "static": "x"} for name in names], keeps_secrets=True)
+    assert [mapping.export_name for mapping in reading.mappings] == [name.strip() for name in names]
+    assert {warning.path: warning.message for warning in reading.warnings} == {
+        "mappings[1].exportName": '"a" stands here twice: both are sent, in this order.',
+        "mappings[2].exportName": '"A" differs from "a" only in case.',
+        "mappings[4].exportName": '"First-Name" is nearly the same as "first_name".',
+    }
     assert reading.faults == ()
 
 
