@@ -107,12 +107,23 @@ class Failing(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Timing:
+    """Where the time of one request went, in milliseconds from its start. None: it never came so far, or there was no TLS."""
+
+    name_ms: float | None
+    connected_ms: float | None
+    secured_ms: float | None
+    first_byte_ms: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """What came back. failing is None only when the whole header block and the whole body arrived in time.
 
     started_at is the real start in UTC. error is one readable line without a secret. status and what there is of the
     body are told even when the transfer failed later; header names keep the receiver's spelling. resent_at: when libcurl
     sent it again by itself, on a fresh connection, because a kept one had been closed without a byte of an answer.
+    timing is told for a request sent alone.
     """
 
     started_at: datetime
@@ -125,6 +136,7 @@ class Reply:
     address: str | None = None  # the refused one, for admins
     is_cut: bool = False
     resent_at: tuple[datetime, ...] = ()
+    timing: Timing | None = None
 
 
 @dataclass(frozen=True, slots=True)

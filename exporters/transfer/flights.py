@@ -13,7 +13,7 @@ import select
 import socket
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Any, Generic, TypeVar
@@ -21,7 +21,7 @@ from typing import Any, Generic, TypeVar
 import certifi
 import pycurl
 
-from exporters.base import Failing, Reply, Request
+from exporters.base import Failing, Reply, Request, Timing
 from exporters.errors import AddressBlocked, Unsendable
 from exporters.guard import Guard
 from exporters.headers import CONTROL, name_fault
@@ -44,7 +44,8 @@ class Flights(Generic[T]):
     some twenty threads, and dead names would take them all. A name that was not found rests for 30 seconds.
     """
 
-    def __init__(self, guard: Guard, limit: int = 256) -> None:
+    def __init__(self, guard: Guard, limit: int = 256, *, is_timed: bool = False) -> None:
+        self._is_timed = is_timed  # not for hundreds at once: it takes time itself
         # A dead name server is given up after two seconds (glibc reads this when it first looks up a name).
         os.environ.setdefault("RES_OPTIONS", "timeout:1 attempts:2")
         self._limit = limit
@@ -230,14 +231,15 @@ class Flights(Generic[T]):
         self._land(flight, failing, text)
 
     def _land(self, flight: _Flight, failing: Failing | None, text: str) -> None:
-        self._landed.append((flight.tag, flight.reply(failing, text)))
+        reply = flight.reply(failing, text)
+        self._landed.append((flight.tag, replace(reply, timing=flight.timing()) if self._is_timed else reply))
         flight.leave()
         self._idle.append(flight)
 
 
 def send(guard: Guard, request: Request) -> Reply:
     """Send one request and wait for its reply, which also tells of every failure. Raises Unsendable."""
-    flights: Flights[None] = Flights(guard, limit=1)
+    flights: Flights[None] = Flights(guard, limit=1, is_timed=True)
     try:
         flights.start(None, request)
         while True:
@@ -379,6 +381,12 @@ class _Flight:
             return Failing.PROTOCOL
         return None if self.is_head_whole and self.status >= 200 else Failing.CUT
 
+    def timing(self) -> Timing:
+        """Ask libcurl when it had come how far; it says 0 for what never was, and a time for a byte that never came."""
+        told = (self.handle.getinfo(stage) for stage in _STAGES)
+        name, connected, secured, first = (round(seconds * 1000, 1) if seconds else None for seconds in told)
+        return Timing(name, connected, secured, first if self.status is not None else None)
+
     def reply(self, failing: Failing | None, text: str) -> Reply:
         return Reply(
             self.started_at,
@@ -441,6 +449,8 @@ def _checked_host(request: Request) -> str:
         raise Unsendable("the URL is not one clean http or https address")
     return match[1]
 
+
+_STAGES = (pycurl.NAMELOOKUP_TIME, pycurl.CONNECT_TIME, pycurl.APPCONNECT_TIME, pycurl.STARTTRANSFER_TIME)
 
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 

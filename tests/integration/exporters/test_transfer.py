@@ -445,3 +445,20 @@ def test_those_behind_a_new_name_start_once_it_is_found(receiver: Receiver):
     flights.close()
     assert {reply.status for reply in replies.values()} == {200}
     assert time.monotonic() - begun < 1.5  # side by side, not one after the other
+
+
+def test_a_request_sent_alone_tells_where_its_time_went(
+    receiver: Receiver, secure: Receiver, authority: trustme.CA
+) -> None:
+    plain = send(LOOPBACK, get(receiver.url("ok"))).timing
+    assert plain is not None
+    assert plain.connected_ms is not None
+    assert plain.first_byte_ms is not None
+    assert 0 < plain.connected_ms <= plain.first_byte_ms
+    assert plain.secured_ms is None
+    over_tls = send(LOOPBACK, get(secure.url("ok"), ca=pem(authority))).timing
+    assert over_tls is not None
+    assert over_tls.secured_ms is not None
+    refused = send(NOWHERE, get(receiver.url("ok"))).timing
+    assert refused is not None
+    assert refused.first_byte_ms is None
