@@ -16,7 +16,7 @@ CHECK_READY := $(call stamp,requirements-check)
 AUDIT_READY := $(call stamp,requirements-audit)
 
 .DELETE_ON_ERROR:
-.PHONY: help run demo test check audit bench chaos planted lock clean
+.PHONY: help run demo test check audit bench chaos planted screenshots lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -51,6 +51,10 @@ chaos: $(CHECK_READY) ## five minutes of load while everything fails in turn, th
 
 planted: $(CHECK_READY) ## put known bugs into chaos runs, one after the other: each must be found
 	@exec $(BIN)/python -m chaos.selftest
+
+screenshots: $(CHECK_READY) ## pictures of every page of the running Waybill, into the folder screenshots
+	@sh tests/install_chromium.sh
+	@exec $(BIN)/python -m dev.pictures $(FOLDER)
 
 lock: $(CHECK_READY) ## write requirements*.txt anew from pyproject.toml
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-annotate pyproject.toml -o requirements.txt
