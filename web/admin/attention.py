@@ -144,7 +144,7 @@ def _unrouted() -> Iterator[Concern]:
         words = "Events of the last 24 hours that no profile takes: " + "; ".join(
             f"{kind} ({amount(row.events)})" for kind, row in zip(kinds, rows, strict=True)
         )
-        more = "Add a route where somebody should hear of them."
+        more = f"Add a route where somebody should hear of them. Looked at: the latest {amount(LATEST)} events."
         yield Concern("info", f"{words}.", "Routes", url_for("profiles.index"), more)
 
 

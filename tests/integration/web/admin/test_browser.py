@@ -176,3 +176,17 @@ def test_no_page_is_wider_than_the_screen(address: str, page: Page, width: int, 
     ):
         page.goto(f"{address}/admin/{path}")
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+
+
+def test_home_says_when_it_can_no_longer_renew_itself_and_goes_on_asking(page: Page, address: str) -> None:
+    assert page.context.browser is not None  # the other page may complain of the answer that fails
+    other = page.context.browser.new_context(storage_state=page.context.storage_state()).new_page()
+    other.clock.install()
+    other.goto(f"{address}/admin/")
+    other.route("**/admin/", lambda route: route.fulfill(status=502, body="bad gateway"))
+    other.clock.fast_forward(15_000)
+    other.wait_for_selector("text=Waybill has not answered since")
+    other.unroute("**/admin/")
+    other.clock.fast_forward(15_000)
+    other.wait_for_selector(".wb-stale", state="detached")
+    assert other.is_visible("text=Needs attention")
