@@ -79,7 +79,7 @@ class FtpSettings(CsvSettings):
     ca_certificate: Annotated[str | None, DELIVERY, Mark.TEXT_AREA, _TLS] = Field(
         default=None,
         title="CA certificate",
-        description="For FTPS: PEM, when no public authority has signed the server's certificate.",
+        description="For FTPS: PEM, when no public authority has signed the server's certificate. Only this one is then trusted.",
         max_length=65536,
     )
     tls_max: Annotated[TlsMax, DELIVERY, _TLS, Labels({"auto": "the newest", "1.2": "TLS 1.2, for old servers"})] = (

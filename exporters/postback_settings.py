@@ -129,7 +129,7 @@ class PostbackSettings(Settings):
     ca_certificate: Annotated[str | None, Mark.TEXT_AREA] = Field(
         default=None,
         title="CA certificate",
-        description="PEM, for receivers whose certificate no public authority has signed.",
+        description="PEM, for receivers whose certificate no public authority has signed. It is then the only one trusted here.",
         max_length=65536,
     )
 

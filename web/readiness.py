@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session, selectinload
 from exporters.errors import BadSettings
 from exporters.registry import exporter_of
 from models import mapping_rows
+from models.base import OLDEST_POSTGRES
 from models.profile import Mapping, Profile
 from models.sealed import CannotOpen, Seal
 from models.secret_places import open_settings
@@ -26,7 +27,7 @@ DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
 STATE = sa.text(
     """/* readiness: can it be written, is it durable, who is alive */
     SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::bool AS is_read_only,
-        current_setting('fsync') AS fsync, current_setting('full_page_writes') AS full_page_writes,
+        current_setting('server_version_num')::int / 10000 AS version, current_setting('fsync') AS fsync, current_setting('full_page_writes') AS full_page_writes,
         current_setting('synchronous_commit') AS synchronous_commit,
         (SELECT extract(epoch FROM now() - at) FROM heartbeats WHERE name = 'tick') AS tick_age,
         (SELECT extract(epoch FROM now() - max(at)) FROM heartbeats WHERE name LIKE 'deliver:%') AS worker_age,
@@ -121,6 +122,9 @@ def _opens(profile: Profile, seal: Seal) -> bool:
 
 
 def _refusals(state: sa.Row[Any]) -> Iterator[str]:
+    if state.version < OLDEST_POSTGRES:
+        yield f"Postgres {OLDEST_POSTGRES} or newer is required, the server is version {state.version}"
+        return
     if not state.has_events:
         yield "the database is not migrated"
         return

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import pycurl
 import pytest
 import trustme
 
@@ -264,6 +265,25 @@ def test_a_name_that_does_not_exist_is_a_dns_failure():
 
 def test_a_private_authority_is_trusted_when_it_is_given(secure: Receiver, authority: trustme.CA):
     assert send(LOOPBACK, get(secure.url(), ca=pem(authority))).status == 200
+
+
+def test_an_authority_that_is_given_takes_the_place_of_the_public_ones(
+    secure: Receiver, authority: trustme.CA, tmp_path: Path
+):
+    """What the door relies on: with CAINFO_BLOB set, libcurl looks into CAINFO and the machine's folder no more."""
+    public = tmp_path / "public.pem"
+    public.write_text(pem(authority))
+    handle = pycurl.Curl()
+    for option, value in ((pycurl.URL, secure.url()), (pycurl.CAINFO, str(public)), (pycurl.FRESH_CONNECT, 1)):
+        handle.setopt(option, value)
+    handle.setopt(pycurl.WRITEFUNCTION, len)
+    handle.perform()
+    assert handle.getinfo(pycurl.RESPONSE_CODE) == 200
+    handle.setopt(pycurl.CAINFO_BLOB, pem(trustme.CA()))
+    with pytest.raises(pycurl.error) as refused:
+        handle.perform()
+    handle.close()
+    assert refused.value.args[0] == pycurl.E_PEER_FAILED_VERIFICATION
 
 
 def test_an_unknown_authority_is_refused(secure: Receiver):

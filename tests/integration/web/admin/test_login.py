@@ -62,6 +62,30 @@ def test_a_login_without_token_is_refused(nina: Browser) -> None:
     assert nina.client.post("/login", data={"email": "vera@example.com", "password": PASSWORD}).status_code == 400
 
 
+def test_a_cookie_planted_before_the_login_opens_nothing_after_it(app: Flask) -> None:
+    victim, thief = Browser(app), app.test_client()
+    victim.get("/login")
+    planted = victim.client.get_cookie("session")
+    assert planted
+    thief.set_cookie("session", planted.value)
+    assert victim.sign_in("vera@example.com").status_code == 302
+    fresh = victim.client.get_cookie("session")
+    assert fresh
+    assert fresh.value != planted.value
+    assert victim.client.get("/admin/").status_code == 200
+    assert thief.get("/admin/").status_code == 302
+
+
+def test_each_sign_in_is_one_of_its_own(app: Flask) -> None:
+    first, second = Browser(app), Browser(app)
+    first.sign_in("vera@example.com")
+    second.sign_in("vera@example.com")
+    first.get("/admin/account/")
+    first.post("/logout")
+    assert first.client.get("/admin/").status_code == 302
+    assert second.client.get("/admin/").status_code == 200
+
+
 def test_the_old_cookie_opens_nothing_after_logout(vera: Browser, app: Flask) -> None:
     vera.get("/admin/")
     old = vera.client.get_cookie("session")
