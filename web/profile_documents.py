@@ -49,7 +49,7 @@ NAME_LOCK = 5_714_013
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """A stored profile. warnings never stopped the save."""
+    """A stored profile, or a draft. warnings never stop a save."""
 
     profile: Profile
     created: bool
@@ -101,7 +101,7 @@ def save(
     return saved
 
 
-def draft(session: Session, document: object, *, profile: Profile | None) -> Profile:
+def draft(session: Session, document: object, *, profile: Profile | None) -> Saved:
     """Write a document down to look at what it would send: nothing is switched on, retimed or let go. Raises Refused.
 
     The caller always rolls back.
@@ -109,7 +109,7 @@ def draft(session: Session, document: object, *, profile: Profile | None) -> Pro
     target, given = _accepted(session, document, name=None, profile=profile, must_be_new=profile is None)
     written = _write(session, given, target)
     session.flush()  # its routes get their defaults
-    return written
+    return Saved(written, target is None, tuple(given.mappings.warnings))
 
 
 def find(session: Session, name: str) -> Profile | None:

@@ -127,6 +127,31 @@ def preview(
 
     The profile may be one that was never saved.
     """
+    key = f"preview_{delivery_id}"
+    return trial(
+        profile,
+        event,
+        connection,
+        seal=seal,
+        account_time_zone=account_time_zone,
+        now=now,
+        key=key,
+        delivery_id=delivery_id,
+    )[1]
+
+
+def trial(
+    profile: Profile,
+    event: NewEvent,
+    connection: sa.Connection,
+    *,
+    seal: Seal,
+    account_time_zone: str,
+    now: datetime,
+    key: str,
+    delivery_id: int = SAMPLE_DELIVERY,
+) -> tuple[RecordExporter, Request]:
+    """Write a request with a key of its own, and give the exporter that can judge its reply. Raises as preview does."""
     exporter, mappings = _exporter(profile, seal)
     given = (
         sa.select(
@@ -145,7 +170,7 @@ def preview(
         profile, mappings, account_time_zone, event=given, delivery_id=given.delivery_id, attempt=given.attempt
     )
     row = connection.execute(sa.select(given.event_key, *projection.select_columns)).one()
-    return exporter.request(Parcel(key=f"preview_{delivery_id}", values=projection.values(row[1:]), at=now))
+    return exporter, exporter.request(Parcel(key=key, values=projection.values(row[1:]), at=now))
 
 
 def _exporter(profile: Profile, seal: Seal) -> tuple[RecordExporter, Sequence[FieldMapping]]:

@@ -24,6 +24,7 @@ from web.health import look
 OLD = ((timedelta(hours=24), "danger"), (timedelta(hours=6), "warning"), (timedelta(hours=1), "info"))
 """How long the oldest delivery of a profile may wait; reliability: the alerts at 1 h, 6 h and 24 h."""
 
+PCI_AHEAD = timedelta(days=30)
 LATEST = 5_000
 _RANK = {"danger": 0, "warning": 1, "info": 2}
 
@@ -82,6 +83,7 @@ def _house() -> Iterator[Concern]:
 
 def _profiles(waits: Mapping[int, sa.Row[Any]]) -> Iterator[Concern]:
     files = {row.profile_id: row for row in db.session.execute(_failed_files())}
+    soon = (utc_now() + PCI_AHEAD).date()
     for row in db.session.execute(_looked_at()):
         wait = waits.get(row.id)
         if row.fault is not None and row.enabled:
@@ -93,6 +95,8 @@ def _profiles(waits: Mapping[int, sa.Row[Any]]) -> Iterator[Concern]:
             yield from _old(row, wait)
         if row.id in files and row.fault is None:
             yield _troubled(row, files[row.id])
+        if row.enabled and row.pci_valid_until is not None and row.pci_valid_until <= soon:
+            yield _pci(row)
 
 
 def _faulty(row: sa.Row[Any], wait: sa.Row[Any] | None) -> Concern:
@@ -134,6 +138,13 @@ def _troubled(row: sa.Row[Any], files: sa.Row[Any]) -> Concern:
     return Concern(level, words, row.name, url_for("runs.index", profile=row.id), files.error, profile_id=row.id)
 
 
+def _pci(row: sa.Row[Any]) -> Concern:
+    is_over = row.pci_valid_until < utc_now().date()
+    words = f"its PCI document {'ended' if is_over else 'ends'} on {row.pci_valid_until}."
+    href = url_for("profile.edit" if may(Role.EDITOR) else "preview.one", profile_id=row.id)
+    return Concern("warning" if is_over else "info", words, row.name, href, profile_id=row.id)
+
+
 def _unrouted() -> Iterator[Concern]:
     rows = db.session.execute(UNROUTED).all()
     if rows:
@@ -160,6 +171,7 @@ def _looked_at() -> sa.Select[Any]:
             Gate.fault,
             Gate.fault_message,
             Gate.fault_since,
+            Profile.pci_valid_until,
             has_route.label("has_route"),
         )
         .outerjoin(Gate, Gate.profile_id == Profile.id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from flask import redirect, url_for
+from flask import redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
 
@@ -13,11 +13,13 @@ from models.base import db
 from web import profile_documents
 from web.admin.file_look import half_a_look, look_at_files
 from web.admin.page import Page
-from web.admin.preview import look, sample_event
+from web.admin.preview import look
 from web.admin.profile import form_for, given_document
 from web.admin.profiles import living
+from web.admin.route_words import sentences
 from web.forms.profile import ProfileForm
 from web.profiles.routes import key_of
+from web.test_send import sample_event
 
 ROWS = {"mappings": "Field mapping", "routes": "Route"}
 
@@ -48,9 +50,16 @@ class Draft(Page):
         document = given_document(form, kind, paused=False)
         known = [key_of(route) for route in profile.live_routes] if profile is not None and profile.enabled else []
         try:
-            drafted = profile_documents.draft(db.session(), document, profile=profile)
-            seen = look_at_files(drafted, sample_event(drafted), known=known) if form.makes_files else look(drafted)
-            return str(self.render(template, **seen))
+            draft = profile_documents.draft(db.session(), document, profile=profile)
+            drafted = draft.profile
+            wanted = request.form.get("event", "").replace("\x00", "").strip()[:300]
+            seen = (
+                look_at_files(drafted, sample_event(drafted), known=known)
+                if form.makes_files
+                else look(drafted, wanted)
+            )
+            warnings = [fault_words(form, warning.path, warning.message) for warning in draft.warnings]
+            return str(self.render(template, routes_in_words=sentences(drafted), warnings=warnings, **seen))
         except profile_documents.Refused as refused:
             faults = [fault_words(form, fault.path, fault.message) for fault in refused.faults]
             seen = half_a_look(document) if form.makes_files else {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from flask import abort, flash, redirect, url_for
@@ -15,23 +14,20 @@ from models.base import db, utc_now
 from models.event import Event
 from models.ledger import FILE_KINDS
 from models.profile import Profile
-from models.rules.catalogue import FIELDS, ITEM_FIELDS, Place
-from models.rules.customer_types import CustomerType
-from models.rules.event_document import NewEvent, read_event
-from web import installed
+from models.rules.event_document import NewEvent
 from web.admin import asked
 from web.admin.file_look import look_at_files
 from web.admin.page import Page
 from web.admin.profiles import living
 from web.api.errors import Refusal
-from web.api.preview import shown, stored_event, write
+from web.api.preview import stored_event, write
 from web.downloads import dry_run
 from web.file_preview import NoFile
 from web.guard import actor, needs
+from web.test_send import sample_event, shown
 from worker.plan import SAMPLE_DELIVERY
 
 LOOK_BACK = 1_000
-SAMPLE = "sample"
 
 
 class Preview(Page):
@@ -78,39 +74,33 @@ class Preview(Page):
 
 
 def _look_at_files(profile: Profile, wanted: str) -> dict[str, Any]:
-    stored = _stored(profile, wanted) if wanted else None
-    event = stored[0] if stored else None
+    found = stored(profile, wanted) if wanted else None
+    event = found[0] if found else None
     seen = look_at_files(profile, sample_event(profile), event=event)
     return seen | {"wanted": wanted, "event_key": event.event_key if event else None, "dry_run": True}
 
 
 def look(profile: Profile, wanted: str = "") -> dict[str, Any]:
     """Give what `preview_request.html` shows: the request and the event it is for, or why there can be none."""
-    stored = _stored(profile, wanted or _late_event(profile))
-    event, delivery_id = stored or (sample_event(profile), SAMPLE_DELIVERY)
-    seen = {"event": event, "is_sample": stored is None, "wanted": wanted, "fault": None, "request_shown": None}
+    found = stored(profile, wanted or _late_event(profile))
+    event, delivery_id = found or (sample_event(profile), SAMPLE_DELIVERY)
+    seen = {"event": event, "is_sample": found is None, "wanted": wanted, "fault": None, "request_shown": None}
     try:
         return seen | {"request_shown": shown(write(profile, event, delivery_id, utc_now()))}
     except Refusal as refusal:
         return seen | {"fault": refusal.sentence}
 
 
-def sample_event(profile: Profile) -> NewEvent:
-    """Make an event of the catalogue's samples, of the first type the profile has a route for."""
-    slug = next((route.customer_type for route in profile.live_routes), CustomerType.NEW_SALE.value)
-    order: dict[str, Any] = {field.name: field.sample for field in FIELDS.values() if field.place is Place.ORDER}
-    order["items"] = [{key: field.sample for key, field in ITEM_FIELDS.items()}]
-    order["customFields"] = {"favouriteColour": "blue"}
-    document = {"eventId": SAMPLE, "customerType": slug, "order": order}
-    zone = ZoneInfo(installed.config().account_time_zone)
-    return read_event(document, now=utc_now(), zone=zone)
-
-
-def _stored(profile: Profile, key: str | None) -> tuple[NewEvent, int] | None:
+def stored(profile: Profile, key: str | None) -> tuple[NewEvent, int] | None:
+    """Find an event by its id, else the last one of the order of this number."""
+    if key is None or "\x00" in key:
+        return None
     try:
         return stored_event(profile, key)
     except Refusal:
-        return None
+        last = sa.select(Event.event_key).where(Event.order_key == key).order_by(Event.id.desc()).limit(1)
+        found = db.session.scalar(last)
+        return None if found is None else stored_event(profile, found)
 
 
 def _late_event(profile: Profile) -> str | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,8 +13,10 @@ from flask.typing import ResponseReturnValue
 from flask_admin import expose
 
 from exporters.registry import FILES, KINDS, exporter_of
+from models import audit
 from models.account import Role
-from models.base import db
+from models.audit import AuditLine
+from models.base import db, utc_now
 from models.campaign import Campaign, Product
 from models.profile import Profile
 from models.rules.catalogue import all_fields
@@ -26,12 +30,15 @@ from web.forms.rows import MappingRow, RouteRow
 from web.guard import actor
 
 MOST_FOUND = 30
+PRESSED_TWICE = timedelta(minutes=1)
 FORMS = {exporter.kind: drawn(exporter.Settings, makes_files=exporter in FILES) for exporter in KINDS}
 FIELD_GROUPS: list[dict[str, Any]] = []
 for _field in all_fields():
     if not FIELD_GROUPS or FIELD_GROUPS[-1]["text"] != _field.group:
         FIELD_GROUPS.append({"text": _field.group, "children": []})
-    FIELD_GROUPS[-1]["children"].append({"id": _field.name, "text": _field.name, "meaning": _field.meaning})
+    FIELD_GROUPS[-1]["children"].append(
+        {"id": _field.name, "text": _field.name, "meaning": _field.meaning, "sample": _field.sample}
+    )
 
 
 class ProfilePage(Page):
@@ -58,10 +65,13 @@ class ProfilePage(Page):
             document = profile_documents.document_of(like)
             values = values_of({**document, "name": "", "enabled": False}, version=0)
         form = form_for(kind, values)
-        if form.validate_on_submit() and (saved := _save(form, kind, profile=None, paused=False)):
-            collects = " It also takes the events of the last 24 hours." if saved.enabled else ""
-            flash(f'"{saved.name}" is saved.{collects}', "success")
-            return redirect(url_for("profiles.index"))
+        if form.validate_on_submit():
+            if _is_there_already(form, kind):
+                return redirect(url_for("profiles.index"))
+            if saved := _save(form, kind, profile=None, paused=False):
+                collects = " It also takes the events of the last 24 hours." if saved.enabled else ""
+                flash(f'"{saved.name}" is saved.{collects}', "success")
+                return redirect(url_for("profiles.index"))
         return self._page(form, kind, page_name=f"New profile like {like.name}" if like else "New profile", like=like)
 
     @expose("/<int:profile_id>", methods=("GET", "POST"))
@@ -71,12 +81,15 @@ class ProfilePage(Page):
         form = form_for(profile.export_type, values_of(profile_documents.document_of(profile), version=profile.version))
         form.settings.form.tell_stored(key for key, value in profile.settings.items() if is_sealed(value))
         name, paused = profile.name, profile.paused
-        if form.validate_on_submit() and _is_fresh(form, profile):
+        stale = Stale.of(form, profile) if form.validate_on_submit() else None
+        if stale is not None and not stale.differs:
+            return redirect(url_for("profiles.index"))  # pressed twice: it is saved already
+        if form.is_submitted() and not form.errors and stale is None:
             saved = _save(form, profile.export_type, profile=profile, paused=paused)
             if saved:
                 flash(f'"{saved.name}" is saved.', "success")
                 return redirect(url_for("profiles.index"))
-        return self._page(form, profile.export_type, page_name=name, like=None, profile_id=profile_id)
+        return self._page(form, profile.export_type, page_name=name, like=None, profile_id=profile_id, stale=stale)
 
     @expose("/lookup/<kind>")
     def lookup(self, kind: str) -> ResponseReturnValue:
@@ -94,7 +107,14 @@ class ProfilePage(Page):
         return {"results": found if term else [{"id": "all", "text": "All"}, *found]}
 
     def _page(
-        self, form: ProfileForm, kind: str, *, page_name: str, like: Profile | None, profile_id: int | None = None
+        self,
+        form: ProfileForm,
+        kind: str,
+        *,
+        page_name: str,
+        like: Profile | None,
+        profile_id: int | None = None,
+        stale: Stale | None = None,
     ) -> str:
         return str(
             self.render(
@@ -106,7 +126,8 @@ class ProfilePage(Page):
                 exporters=KINDS,
                 profile_id=profile_id,
                 clone_of=like,
-                is_faulty=request.method == "POST",
+                is_faulty=request.method == "POST" and stale is None,
+                stale=stale,
                 blank_mapping=MappingRow(prefix="mappings-0-"),
                 blank_route=RouteRow(prefix="routes-0-"),
                 names={kind: _names(form, kind) for kind in _RECORDS},
@@ -133,12 +154,41 @@ def given_document(form: ProfileForm, kind: str, *, paused: bool) -> Any:
     return json.loads(json.dumps(form.document(export_type=kind, paused=paused), default=float))
 
 
-def _is_fresh(form: ProfileForm, profile: Profile) -> bool:
-    """Refuse to overwrite what somebody else has saved since this form was opened."""
-    if form.version.data == str(profile.version):
-        return True
-    form.form_errors.append("Somebody has saved this profile since you opened it. Open it again to see what changed.")
-    return False
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """Somebody has saved the profile since its form was opened. differs: (place, what is stored now, what the form says)."""
+
+    who: str
+    at: datetime | None
+    differs: list[tuple[str, Any, Any]]
+
+    @classmethod
+    def of(cls, form: ProfileForm, profile: Profile) -> Stale | None:
+        """Compare, and have the form count as opened now: what its reader has seen may be written over. None: it is fresh."""
+        if form.version.data == str(profile.version):
+            return None
+        stored = profile_documents.document_of(profile)
+        given = {**stored, **given_document(form, profile.export_type, paused=profile.paused)}
+        given["settings"] = {**stored["settings"], **given["settings"]}
+        last = db.session.scalars(
+            sa.select(AuditLine)
+            .where(AuditLine.target == f"profile {profile.name}")
+            .order_by(AuditLine.id.desc())
+            .limit(1)
+        ).one_or_none()
+        form.version.data = str(profile.version)
+        found = audit.differences(stored, given)
+        return cls(last.actor if last else "Somebody", last.at if last else None, found)
+
+
+def _is_there_already(form: ProfileForm, kind: str) -> bool:
+    """Say whether this very profile was just made: Save was pressed twice."""
+    made = profile_documents.find(db.session(), form.name.data or "")
+    if made is None or utc_now() - made.created_at > PRESSED_TWICE:
+        return False
+    stored = profile_documents.document_of(made)
+    given = given_document(form, kind, paused=False)
+    return not audit.differences(stored, {**stored, **given, "settings": {**stored["settings"], **given["settings"]}})
 
 
 def _save(form: ProfileForm, kind: str, *, profile: Profile | None, paused: bool) -> Profile | None:

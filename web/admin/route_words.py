@@ -8,10 +8,11 @@ import sqlalchemy as sa
 
 from models.base import db
 from models.campaign import Campaign, Product
-from models.profile import Profile
+from models.profile import Profile, Route
 from web.admin.shown import type_label
 
 MOST = 3
+MOST_SAID = 20
 
 
 def route_words(profiles: Iterable[Profile]) -> dict[int, list[str]]:
@@ -28,6 +29,32 @@ def route_words(profiles: Iterable[Profile]) -> dict[int, list[str]]:
         + ([f"and {len(some) - MOST} more"] if len(some) > MOST else [])
         for number, some in routes.items()
     }
+
+
+def sentences(profile: Profile) -> list[str]:
+    """Say what each route of a profile means, and which of them another one covers already."""
+    routes = profile.live_routes
+    campaigns = _names(Campaign.campaign_id, Campaign.name, {route.campaign_id for route in routes[:MOST_SAID]})
+    products = _names(Product.product_id, Product.name, {route.product_id for route in routes[:MOST_SAID]})
+    said = []
+    for route in routes[:MOST_SAID]:
+        campaign = "any campaign" if route.campaign_id is None else f'campaign "{campaigns[route.campaign_id]}"'
+        product = "any product" if route.product_id is None else f'product "{products[route.product_id]}"'
+        covered = any(_covers(other, route) for other in routes)
+        also = " Another route takes these already; each order is still sent once." if covered else ""
+        said.append(f"{type_label(route.customer_type)}: orders of {campaign} with {product}.{also}")
+    more = len(routes) - MOST_SAID
+    return said + ([f"And {more} more."] if more > 0 else [])
+
+
+def _covers(wide: Route, narrow: Route) -> bool:
+    """Say whether one route takes everything that another one takes."""
+    return (
+        wide is not narrow
+        and wide.customer_type == narrow.customer_type
+        and wide.campaign_id in {None, narrow.campaign_id}
+        and wide.product_id in {None, narrow.product_id}
+    )
 
 
 def _names(

@@ -16,12 +16,26 @@ from web.api import (
     replay,
     run_acts,
     runs,
+    trials,
 )
 from web.api.door import api
 from web.api.errors import init_errors
 from web.login import csrf
 
-RESOURCES = (customers, deliveries, delivery_acts, documents, events, jobs, preview, profiles, replay, run_acts, runs)
+RESOURCES = (
+    customers,
+    deliveries,
+    delivery_acts,
+    documents,
+    events,
+    jobs,
+    preview,
+    profiles,
+    replay,
+    run_acts,
+    runs,
+    trials,
+)
 
 
 def init_api(app: Flask) -> None:

@@ -11,7 +11,6 @@ from flask import Response, request
 
 from exporters.base import Request
 from exporters.errors import NeedsPerson
-from exporters.masking import mask_body, mask_headers, mask_text
 from models.account import Scope
 from models.base import db, utc_now
 from models.delivery import Delivery
@@ -31,6 +30,7 @@ from web.api.errors import Refusal
 from web.api.profiles import known
 from web.file_preview import NoFile, of_event
 from web.profiles.faults import is_storable
+from web.test_send import shown
 from worker.plan import SAMPLE_DELIVERY, preview
 
 
@@ -77,16 +77,6 @@ def write(profile: Profile, event: NewEvent, delivery_id: int, now: datetime) ->
         )
     except (NeedsPerson, UnreadableMappings) as error:
         raise Refusal(422, f"No request can be made: {error}.") from error
-
-
-def shown(made: Request) -> dict[str, Any]:
-    """Show a request without its secrets."""
-    return {
-        "method": made.method,
-        "url": mask_text(made.url, made.secrets),
-        "headers": [list(pair) for pair in mask_headers(made.headers, made.secrets)],
-        "body": None if made.body is None else mask_body(made.body, made.secrets),
-    }
 
 
 def stored_event(profile: Profile, event_key: object) -> tuple[NewEvent, int]:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import sqlalchemy as sa
 from flask import Response
 from sqlalchemy.orm import selectinload
 
-from exporters.base import Step
 from models import routing
 from models.account import Scope
 from models.base import db
@@ -17,12 +14,11 @@ from models.profile import Profile
 from web import installed, run_acts
 from web.api import shapes
 from web.api.answers import answer
-from web.api.bodies import read_body, read_object
+from web.api.bodies import read_body
 from web.api.described import describe
 from web.api.door import actor, api, require
 from web.api.errors import Refusal
 from web.api.queries import after_id, limit, page, texts
-from web.probing import probe, probe_stored, steps_document
 from web.profile_documents import Busy, Refused, delete, document_of, find, save
 
 
@@ -131,30 +127,6 @@ def resume_profile(name: str) -> Response:
     return answer(document_of(profile))
 
 
-@api.post("/profiles/<name>/test")
-@require(Scope.OPERATE)
-@describe("Test a file profile's connection.", answers={200: shapes.TestResult}, note="Nothing stays on the server.")
-def test_profile(name: str) -> Response:
-    """Test a stored profile."""
-    return _tested(lambda: probe_stored(known(name), actor=actor()))
-
-
-@api.post("/profiles/test")
-@require(Scope.PROFILES_WRITE)
-@describe(
-    "Test a connection before it is saved.",
-    body=shapes.ConnectionTest,
-    answers={200: shapes.TestResult},
-    note="The body may be a whole profile document. Nothing is stored, nothing stays on the server.",
-)
-def test_connection() -> Response:
-    """Test settings that need not be stored."""
-    body = read_object()
-    name = body.get("name")
-    stored = find(db.session(), name) if isinstance(name, str) else None
-    return _tested(lambda: probe(body.get("exportType"), body.get("settings"), profile=stored, actor=actor()))
-
-
 def _make_files(profile: Profile) -> Response:
     try:
         made = run_acts.make_now(db.session(), profile, actor=actor())
@@ -163,13 +135,6 @@ def _make_files(profile: Profile) -> Response:
     db.session.commit()
     installed.ring_files()
     return answer({"runs": made}, 202)
-
-
-def _tested(test: Callable[[], list[Step]]) -> Response:
-    try:
-        return answer(steps_document(test()))
-    except Refused as refused:
-        raise Refusal(422, "The settings are refused; see the details.", refused.faults) from refused
 
 
 def known(name: str) -> Profile:

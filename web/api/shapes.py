@@ -260,9 +260,26 @@ class TestStep(Shape):
     host_key: str | None = Field(description="The key an SFTP server showed, as SHA256:...")
 
 
+class TestedEvent(Shape):
+    event_id: str | None = Field(None, description="Of a stored event; without it, the sample order is sent.")
+
+
+class TestReply(Shape):
+    status: int
+    headers: list[Header]
+    body: str
+    duration_ms: int
+
+
+class Exchange(Shape):
+    request: PreviewRequest
+    reply: TestReply | None = Field(description="Null when no answer came.")
+
+
 class TestResult(Shape):
     ok: bool
     steps: list[TestStep] = Field(description="Up to the first one that failed.")
+    exchange: Exchange | None = Field(None, description="Of a postback profile: what went out and what came back.")
 
 
 class Refused(Shape):

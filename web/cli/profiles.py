@@ -20,8 +20,9 @@ from models.profile import Profile
 from web import installed, run_acts
 from web.cli.terminal import ACTOR
 from web.documents import Unreadable, read_json, read_yaml, write_yaml
-from web.probing import probe_stored
+from web.probing import probe_stored, steps_document
 from web.profile_documents import Busy, Refused, document_of, find, save
+from web.test_send import CannotSend, sample_event, send_test
 
 profiles = AppGroup("profiles", help="Export profiles.")
 
@@ -99,16 +100,25 @@ def resume_profile(name: str) -> None:
 @profiles.command("test")
 @click.argument("name")
 def test_profile(name: str) -> None:
-    """Test a file profile's connection, step by step. Nothing stays on the server."""
+    """Try a file profile's connection, or send the sample order as a postback. Nothing stays on the server, none is marked."""
+    profile = _known(name)
     try:
-        steps = probe_stored(_known(name), actor=ACTOR)
+        result = (
+            steps_document(probe_stored(profile, actor=ACTOR))
+            if profile.export_type in FILE_KINDS
+            else send_test(profile, sample_event(profile), target=f"profile {profile.name}", actor=ACTOR).document()
+        )
     except Refused as refused:
         raise click.ClickException("; ".join(f"{one.path}: {one.message}" for one in refused.faults)) from refused
-    for step in steps:
-        click.echo(f"{'ok  ' if step.ok else 'FAIL'} {step.stage} ({step.duration_ms} ms): {step.message}")
-        for more in filter(None, (step.hint, step.host_key)):
+    except CannotSend as error:
+        raise click.ClickException(str(error)) from error
+    for step in result["steps"]:
+        click.echo(f"{'ok  ' if step['ok'] else 'FAIL'} {step['stage']} ({step['durationMs']} ms): {step['message']}")
+        for more in filter(None, (step["hint"], step["hostKey"])):
             click.echo(f"     {more}")
-    sys.exit(0 if all(step.ok for step in steps) else 1)
+    if exchange := result.get("exchange"):
+        click.echo(f"     {exchange['request']['method']} {exchange['request']['url']}")
+    sys.exit(0 if result["ok"] else 1)
 
 
 def _make_files(profile: Profile) -> None:

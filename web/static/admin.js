@@ -47,7 +47,8 @@
 
   function field(item) {
     var label = $("<span>").text(item.text);
-    return item.meaning ? label.append($("<small class='text-muted'>").text("  " + item.meaning)) : label;
+    if (item.meaning) { label.append($("<small class='text-muted'>").text("  " + item.meaning + (item.sample ? " (" + item.sample + ")" : ""))); }
+    return label;
   }
 
   // A word finds fields by name and by what they mean.
@@ -118,6 +119,8 @@
     else if (button.dataset.move === "down" && row.nextElementSibling) { row.parentNode.insertBefore(row.nextElementSibling, row); }
     else if (button.hasAttribute("data-remove")) { row.remove(); }
     number(table);
+    if (button.dataset.move) { button.focus(); }
+    table.dispatchEvent(new Event("change", { bubbles: true }));
   });
 
   // A look at the form as it stands. The page stays, so that no typed secret is lost.
@@ -144,9 +147,39 @@
     if (box) { showChoice(box); }
   });
 
+  // A form is sent once, however often its button is pressed. Coming back to the page, it can be sent again.
   document.addEventListener("submit", function (event) {
-    var question = event.target.dataset.confirm;
-    if (question && !window.confirm(question)) { event.preventDefault(); }
+    var form = event.target, question = form.dataset.confirm;
+    if (form.dataset.sent || (question && !window.confirm(question))) { event.preventDefault(); return; }
+    if (form.method === "post") { form.dataset.sent = "1"; }
+    window.setTimeout(function () { delete form.dataset.sent; }, 5000);
+  });
+
+  // Rows are dragged by their handle, with mouse, pen or finger; the arrow buttons do the same for the keyboard.
+  document.addEventListener("pointerdown", function (event) {
+    var handle = event.target.closest("[data-drag]");
+    if (!handle) { return; }
+    event.preventDefault();
+    var row = handle.closest("[data-row]"), body = row.parentNode;
+    row.classList.add("wb-dragged");
+    function move(moved) {
+      Array.from(body.children).forEach(function (other) {
+        var box = other.getBoundingClientRect();
+        if (other === row || moved.clientY < box.top || moved.clientY > box.bottom) { return; }
+        body.insertBefore(row, moved.clientY > box.top + box.height / 2 ? other.nextSibling : other);
+      });
+    }
+    function drop() {
+      row.classList.remove("wb-dragged");
+      document.removeEventListener("pointermove", move);
+      document.removeEventListener("pointerup", drop);
+      document.removeEventListener("pointercancel", drop);
+      number(body.closest("[data-rows]"));
+      row.dispatchEvent(new Event("change", { bubbles: true }));
+    }
+    document.addEventListener("pointermove", move);
+    document.addEventListener("pointerup", drop);
+    document.addEventListener("pointercancel", drop);
   });
 
   document.querySelectorAll("[data-row]").forEach(showSource);

@@ -1,4 +1,4 @@
-// The form of a file profile: presets fill in, a live look at what would come of it, the connection test.
+// The form of a profile: presets fill in, a live look at what would come of it, the connection test or test send.
 (function () {
   "use strict";
 
@@ -66,12 +66,18 @@
     });
   }
 
+  // What is missing yet stands where the request will be.
+  function show(rest) {
+    var pane = document.querySelector('[data-spot="request"]');
+    if (pane && !pane.hasChildNodes()) { pane.replaceChildren(rest); }
+  }
+
   function live(form) {
     var timer, asked = 0;
     function look() {
       var number = ++asked;
       ask(form.dataset.live, form).then(function (text) {
-        if (number === asked) { spread(text); }  // a later question may be answered first
+        if (number === asked) { show(spread(text)); }  // a later question may be answered first
       }).catch(function () {});
     }
     function soon() { window.clearTimeout(timer); timer = window.setTimeout(look, 600); }
