@@ -17,6 +17,7 @@ from web.audit import Act
 from web.profiles.faults import Refused, readable
 from web.profiles.settings import address_faults, read_settings
 from web.profiles.shown import document_of
+from web.test_pace import take_turn
 
 
 def probe_stored(profile: Profile, *, actor: str) -> list[Step]:
@@ -26,11 +27,12 @@ def probe_stored(profile: Profile, *, actor: str) -> list[Step]:
 
 
 def probe(kind: object, settings: object, *, profile: Profile | None, actor: str) -> list[Step]:
-    """Test the connection that these settings ask for; secrets left out are the stored profile's. Raises Refused.
+    """Test the connection that these settings ask for; secrets left out are the stored profile's.
 
-    Commits before it dials: no transaction is open while the network is used.
+    Raises Refused, of which TooManyTests is one. Commits before it dials: no transaction is open while the network is used.
     """
     exporter = _exporter(kind, settings, profile)
+    take_turn(db.session(), actor)
     target = f"profile {profile.name}" if profile is not None else "a profile not saved yet"
     audit.note(Act.TESTED, target, actor=actor, text=exporter.target())
     db.session.commit()

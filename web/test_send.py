@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from exporters import transfer
-from exporters.base import RecordExporter, Reply, Request
+from exporters.base import RecordExporter, Reply, Request, Timing
 from exporters.errors import ExporterError, NeedsPerson
 from exporters.masking import mask_body, mask_headers, mask_text
 from models.base import db, utc_now
@@ -22,6 +22,7 @@ from models.rules.customer_types import CustomerType
 from models.rules.event_document import NewEvent, read_event
 from web import audit, installed
 from web.audit import Act
+from web.test_pace import take_turn
 from worker.plan import trial
 
 SAMPLE = "sample"
@@ -40,6 +41,7 @@ class Exchange:
     duration_ms: int
     request: dict[str, Any]
     reply: dict[str, Any] | None
+    timing: Timing | None
 
     def document(self) -> dict[str, Any]:
         """Write it as in the API: the one step of a postback's test, and the exchange."""
@@ -47,14 +49,14 @@ class Exchange:
         return {
             "ok": self.ok,
             "steps": [step | {"hint": None, "hostKey": None}],
-            "exchange": {"request": self.request, "reply": self.reply},
+            "exchange": {"request": self.request, "reply": self.reply, "timing": _shown_timing(self.timing)},
         }
 
 
 def send_test(profile: Profile, event: NewEvent, *, target: str, actor: str) -> Exchange:
-    """Send what this event would make. Ends the transaction before it dials: the profile may be a draft. Raises CannotSend.
+    """Send what this event would make. Ends the transaction before it dials: the profile may be a draft.
 
-    target is what the record calls the profile.
+    Raises CannotSend, and TooManyTests. target is what the record calls the profile.
     """
     try:
         exporter, made = trial(
@@ -70,11 +72,12 @@ def send_test(profile: Profile, event: NewEvent, *, target: str, actor: str) -> 
         raise CannotSend(f"No request can be made: {error}.") from error
     to = exporter.target()
     db.session.rollback()
+    take_turn(db.session(), actor)
     audit.note(Act.TESTED, target, actor=actor, text=to)
     db.session.commit()
     reply = transfer.send(installed.guard(), made)
     ok, message = _judge(exporter, made, reply)
-    return Exchange(ok, message, reply.duration_ms, shown(made), _shown_reply(made, reply))
+    return Exchange(ok, message, reply.duration_ms, shown(made), _shown_reply(made, reply), reply.timing)
 
 
 def sample_event(profile: Profile) -> NewEvent:
@@ -103,6 +106,17 @@ def _judge(exporter: RecordExporter, made: Request, reply: Reply) -> tuple[bool,
         return True, exporter.judge(reply).message
     except ExporterError as error:
         return False, mask_text(str(error), made.secrets)
+
+
+def _shown_timing(timing: Timing | None) -> dict[str, Any] | None:
+    if timing is None:
+        return None
+    return {
+        "nameMs": timing.name_ms,
+        "connectedMs": timing.connected_ms,
+        "securedMs": timing.secured_ms,
+        "firstByteMs": timing.first_byte_ms,
+    }
 
 
 def _shown_reply(made: Request, reply: Reply) -> dict[str, Any] | None:

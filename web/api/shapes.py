@@ -271,9 +271,19 @@ class TestReply(Shape):
     duration_ms: int
 
 
+class TestTiming(Shape):
+    """Milliseconds from the start; null for what never came about."""
+
+    name_ms: float | None
+    connected_ms: float | None
+    secured_ms: float | None
+    first_byte_ms: float | None
+
+
 class Exchange(Shape):
     request: PreviewRequest
     reply: TestReply | None = Field(description="Null when no answer came.")
+    timing: TestTiming | None
 
 
 class TestResult(Shape):

@@ -23,6 +23,7 @@ from web.api.preview import stored_event
 from web.api.profiles import known
 from web.probing import probe, probe_stored, steps_document
 from web.profile_documents import Refused, draft, find
+from web.test_pace import TooManyTests
 from web.test_send import CannotSend, sample_event, send_test
 
 
@@ -74,10 +75,14 @@ def _sent(profile: Profile, event: NewEvent, *, target: str) -> Response:
         return answer(send_test(profile, event, target=target, actor=actor()).document())
     except CannotSend as error:
         raise Refusal(422, str(error)) from error
+    except TooManyTests as error:
+        raise Refusal(429, error.faults[0].message) from error
 
 
 def _tested(test: Callable[[], list[Step]]) -> Response:
     try:
         return answer(steps_document(test()))
+    except TooManyTests as error:
+        raise Refusal(429, error.faults[0].message) from error
     except Refused as refused:
         raise Refusal(422, "The settings are refused; see the details.", refused.faults) from refused
