@@ -7,6 +7,7 @@ import re
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import yaml
 
 MOST_DEPTH = 40
@@ -54,6 +55,12 @@ def read_yaml(raw: bytes) -> Any:
 def write_yaml(value: Any) -> str:
     """Write YAML that `read_yaml` reads as the same value."""
     return yaml.dump(value, Dumper=_PlainDumper, sort_keys=False, allow_unicode=True, width=120)
+
+
+def write_json(value: Any) -> str:
+    """Write JSON for people to read; amounts keep their digits."""
+    encoded = msgspec.json.Encoder(decimal_format="number").encode(value)
+    return msgspec.json.format(encoded, indent=2).decode()
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

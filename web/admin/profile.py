@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from flask import abort, flash, redirect, request, url_for
+from flask import Response, abort, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
 
@@ -24,7 +24,9 @@ from models.secret_places import is_sealed
 from web import installed, profile_documents
 from web.admin import asked
 from web.admin.page import Page
+from web.admin.profile_import import brought, fit, left_out
 from web.admin.profiles import living
+from web.documents import Unreadable, write_json, write_yaml
 from web.forms.profile import ProfileForm, drawn, values_of
 from web.forms.rows import MappingRow, RouteRow
 from web.guard import actor
@@ -64,6 +66,8 @@ class ProfilePage(Page):
         if like:
             document = profile_documents.document_of(like)
             values = values_of({**document, "name": "", "enabled": False}, version=0)
+            if request.method == "GET":
+                _tell_left_out(left_out(document, like))
         form = form_for(kind, values)
         if form.validate_on_submit():
             if _is_there_already(form, kind):
@@ -73,6 +77,33 @@ class ProfilePage(Page):
                 flash(f'"{saved.name}" is saved.{collects}', "success")
                 return redirect(url_for("profiles.index"))
         return self._page(form, kind, page_name=f"New profile like {like.name}" if like else "New profile", like=like)
+
+    @expose("/import", methods=("GET", "POST"))
+    def bring(self) -> ResponseReturnValue:
+        """Fill the form of a new profile from a document that somebody brings."""
+        faults: list[str] = []
+        if request.method == "POST":
+            try:
+                document = fit(brought())
+                kind = document["exportType"]
+                form = FORMS[kind](formdata=None, data=values_of(document, version=0))
+                _tell_left_out(left_out(document))
+                action = url_for(".new", type=kind)
+                return self._page(form, kind, page_name="New profile, imported", like=None, action=action)
+            except Unreadable as error:
+                faults = [str(error)]
+            except profile_documents.Refused as refused:
+                faults = [f"{fault.path}: {fault.message}" for fault in refused.faults]
+        text = request.form.get("text", "")
+        return str(self.render("admin/profile_import.html", page_name="Import a profile", faults=faults, text=text))
+
+    @expose("/<int:profile_id>/export.<any(yaml, json):form>")
+    def export(self, profile_id: int, form: str) -> ResponseReturnValue:
+        """Download the profile's document, without secrets."""
+        document = profile_documents.document_of(living(profile_id))
+        text = write_yaml(document) if form == "yaml" else write_json(document)
+        headers = {"Content-Disposition": f'attachment; filename="profile-{profile_id}.{form}"'}
+        return Response(text, mimetype=f"application/{form}", headers=headers)
 
     @expose("/<int:profile_id>", methods=("GET", "POST"))
     def edit(self, profile_id: int) -> ResponseReturnValue:
@@ -115,6 +146,7 @@ class ProfilePage(Page):
         like: Profile | None,
         profile_id: int | None = None,
         stale: Stale | None = None,
+        action: str | None = None,
     ) -> str:
         return str(
             self.render(
@@ -126,7 +158,8 @@ class ProfilePage(Page):
                 exporters=KINDS,
                 profile_id=profile_id,
                 clone_of=like,
-                is_faulty=request.method == "POST" and stale is None,
+                action=action,
+                is_faulty=request.method == "POST" and stale is None and action is None,
                 stale=stale,
                 blank_mapping=MappingRow(prefix="mappings-0-"),
                 blank_route=RouteRow(prefix="routes-0-"),
@@ -140,6 +173,11 @@ _RECORDS = {
     "campaigns": (Campaign.campaign_id, Campaign.name),
     "products": (Product.product_id, Product.name),
 }
+
+
+def _tell_left_out(secrets: list[str]) -> None:
+    again = f" Type its secrets again: {', '.join(secrets)}." if secrets else ""
+    flash(f"It is switched off, and not saved yet.{again}", "warning" if secrets else "info")
 
 
 def form_for(kind: str, values: dict[str, Any]) -> ProfileForm:

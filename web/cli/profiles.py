@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 import sqlalchemy as sa
 from flask.cli import AppGroup
 from sqlalchemy.orm import selectinload
@@ -19,7 +18,7 @@ from models.ledger import FILE_KINDS
 from models.profile import Profile
 from web import installed, run_acts
 from web.cli.terminal import ACTOR
-from web.documents import Unreadable, read_json, read_yaml, write_yaml
+from web.documents import Unreadable, read_json, read_yaml, write_json, write_yaml
 from web.probing import probe_stored, steps_document
 from web.profile_documents import Busy, Refused, document_of, find, save
 from web.test_send import CannotSend, sample_event, send_test
@@ -68,8 +67,7 @@ def export_profiles(name: str | None, kind: str) -> None:
     if kind == "yaml":
         click.echo(write_yaml(written), nl=False)
     else:
-        encoded = msgspec.json.Encoder(decimal_format="number").encode(written)
-        click.echo(msgspec.json.format(encoded, indent=2).decode())
+        click.echo(write_json(written))
 
 
 @profiles.command("run")
