@@ -166,7 +166,7 @@ def test_no_page_shows_one(app: Flask, world: World, browsers: dict[str, Browser
                 answer = browsers[name].client.get(f"{path}?profile={number}", buffered=True)
                 assert _is_quiet(answer.text), (path, name)
                 looked += answer.status_code == 200
-    assert looked > 60
+    assert looked > 45  # three profiles, a viewer sees some twenty pages of each
 
 
 def test_a_form_that_is_wrong_comes_back_without_it(app: Flask, browsers: dict[str, Browser], teller: Teller) -> None:
