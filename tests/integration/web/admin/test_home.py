@@ -295,6 +295,18 @@ def test_a_profile_that_cannot_be_switched_on_says_why_on_its_page(edda: Browser
     assert not session.get_one(Profile, number).enabled
 
 
+def test_a_profile_whose_receiver_is_down_can_be_resumed_or_paused_in_the_list(olga: Browser, session: Session) -> None:
+    number, _ = profile_with_deliveries(session)
+    path = f"/admin/profiles/{number}/resume"
+    assert path not in olga.get("/admin/profiles/")
+    change(session, "UPDATE gates SET fault = 'breaker', fault_since = now() WHERE profile_id = :n", n=number)
+    page = olga.get("/admin/profiles/")
+    assert path in page
+    assert f"/admin/profiles/{number}/pause" in page
+    assert olga.post(path).status_code == 302
+    assert path not in olga.get("/admin/profiles/")
+
+
 def test_an_operator_may_not_switch(olga: Browser, session: Session) -> None:
     number, _ = profile_with_deliveries(session)
     page = olga.get("/admin/profiles/")
