@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -30,6 +31,7 @@ from web.documents import Unreadable, write_json, write_yaml
 from web.forms.profile import ProfileForm, drawn, values_of
 from web.forms.rows import MappingRow, RouteRow
 from web.guard import actor
+from web.profiles.settings import secret_keys
 
 MOST_FOUND = 30
 PRESSED_TWICE = timedelta(minutes=1)
@@ -70,7 +72,7 @@ class ProfilePage(Page):
                 _tell_left_out(left_out(document, like))
         form = form_for(kind, values)
         if form.validate_on_submit():
-            if _is_there_already(form, kind):
+            if _is_there_already(form):
                 return redirect(url_for("profiles.index"))
             if saved := _save(form, kind, profile=None, paused=False):
                 collects = " It also takes the events of the last 24 hours." if saved.enabled else ""
@@ -205,9 +207,7 @@ class Stale:
         """Compare, and have the form count as opened now: what its reader has seen may be written over. None: it is fresh."""
         if form.version.data == str(profile.version):
             return None
-        stored = profile_documents.document_of(profile)
-        given = {**stored, **given_document(form, profile.export_type, paused=profile.paused)}
-        given["settings"] = {**stored["settings"], **given["settings"]}
+        found = _differences(form, profile)
         last = db.session.scalars(
             sa.select(AuditLine)
             .where(AuditLine.target == f"profile {profile.name}")
@@ -215,18 +215,38 @@ class Stale:
             .limit(1)
         ).one_or_none()
         form.version.data = str(profile.version)
-        found = audit.differences(stored, given)
         return cls(last.actor if last else "Somebody", last.at if last else None, found)
 
 
-def _is_there_already(form: ProfileForm, kind: str) -> bool:
+def _is_there_already(form: ProfileForm) -> bool:
     """Say whether this very profile was just made: Save was pressed twice."""
     made = profile_documents.find(db.session(), form.name.data or "")
-    if made is None or utc_now() - made.created_at > PRESSED_TWICE:
-        return False
-    stored = profile_documents.document_of(made)
-    given = given_document(form, kind, paused=False)
-    return not audit.differences(stored, {**stored, **given, "settings": {**stored["settings"], **given["settings"]}})
+    return made is not None and utc_now() - made.created_at < PRESSED_TWICE and not _differences(form, made)
+
+
+def _differences(form: ProfileForm, profile: Profile) -> list[tuple[str, Any, Any]]:
+    """List where the form says something else than what is stored: (place, stored, the form's). A secret that is typed does."""
+    stored = profile_documents.document_of(profile)
+    document = given_document(form, profile.export_type, paused=profile.paused)
+    try:
+        drafted = profile_documents.draft(db.session(), document, profile=profile).profile
+        written = profile_documents.document_of(drafted)
+    except profile_documents.Refused:
+        written = {**stored, **document}
+    finally:
+        db.session.rollback()
+    return [
+        *audit.differences(stored, written),
+        *((place, "stored", "new") for place in _typed_secrets(document, written)),
+    ]
+
+
+def _typed_secrets(document: dict[str, Any], written: dict[str, Any]) -> Iterator[str]:
+    keys = secret_keys(exporter_of(document["exportType"]).Settings)
+    yield from (f"settings.{key}" for key in keys if document["settings"].get(key))
+    for index, (given, row) in enumerate(zip(document["mappings"], written["mappings"], strict=False)):
+        if row.get("secret") and given.get("static"):
+            yield f"mappings[{index}].static"
 
 
 def _save(form: ProfileForm, kind: str, *, profile: Profile | None, paused: bool) -> Profile | None:

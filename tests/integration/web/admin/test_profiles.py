@@ -163,12 +163,48 @@ def test_another_host_does_not_get_the_stored_secret(edda: Browser, app: Flask, 
     assert "give the secret again" in page
 
 
-def test_two_people_do_not_overwrite_each_other(edda: Browser, ada: Browser, app: Flask, calls: str) -> None:
+def test_who_comes_second_is_told_what_differs_and_loses_nothing(
+    edda: Browser, ada: Browser, app: Flask, calls: str
+) -> None:
     path = f"/admin/profile/{number_of(app, calls)}"
     first, second = form_of(edda.get(path)), form_of(ada.get(path))
     assert edda.post(path, first | {"delay_minutes": "5"}).status_code == 302
-    assert "Somebody has saved" in ada.post(path, second | {"delay_minutes": "7"}).text
+    page = ada.post(path, second | {"delay_minutes": "7", "settings-url": f"{URL}?a=1"}).text
+    assert "edda@example.com has saved this profile since you opened it" in page
+    rows = re.findall(r"<code>([^<]+)</code></td><td[^>]*>([^<]*)</td><td[^>]*>([^<]*)</td>", page)
+    assert rows == [("delayMinutes", "5", "7"), ("settings.url", URL, f"{URL}?a=1")]
     assert stored(app, calls)["delayMinutes"] == 5
+    typed = form_of(page)
+    assert (typed["delay_minutes"], typed["settings-url"]) == ("7", f"{URL}?a=1")
+    assert ada.post(path, typed).status_code == 302
+    assert stored(app, calls)["delayMinutes"] == 7
+
+
+def test_a_secret_typed_into_a_stale_form_is_not_lost_in_silence(edda: Browser, app: Flask, calls: str) -> None:
+    path = f"/admin/profile/{number_of(app, calls)}"
+    form = form_of(edda.get(path))
+    assert edda.post(path, form).status_code == 302
+    page = edda.post(path, form | {"mappings-2-value": "another-canary"}).text
+    assert "mappings[2].static" in page
+    assert "another-canary" not in page.partition("<form class=")[0]
+
+
+def test_save_pressed_twice_is_one_change(edda: Browser, app: Flask, calls: str) -> None:
+    path = f"/admin/profile/{number_of(app, calls)}"
+    form = form_of(edda.get(path)) | {"delay_minutes": "5"}
+    assert [edda.post(path, form).status_code for _ in "12"] == [302, 302]
+    with app.app_context():
+        profile = find(db.session(), calls)
+        assert profile
+        assert profile.version == 2
+
+
+def test_a_new_profile_saved_twice_is_one_profile(edda: Browser, app: Flask) -> None:
+    form = new_form(edda.get("/admin/profile/new"), "Pressed twice")
+    del form["mappings-2-name"], form["mappings-2-source"], form["mappings-2-value"]
+    assert [edda.post("/admin/profile/new", form).status_code for _ in "12"] == [302, 302]
+    other = edda.post("/admin/profile/new", form | {"delay_minutes": "9"})
+    assert "There is a profile with this name already" in other.text
 
 
 def test_a_profile_gets_another_name_and_a_copy(edda: Browser, app: Flask, calls: str) -> None:
