@@ -122,8 +122,16 @@ def _event(key: str, campaign: int, order: str = "C0") -> dict[str, Any]:
 
 
 def _post(house: House, event: dict[str, Any]) -> None:
+    """Send an event until it is accepted: web may be shot meanwhile."""
     headers = {"Authorization": f"Bearer {house.api_key}"}
-    requests.post(f"{house.url}/api/v1/events", json=event, headers=headers, timeout=20).raise_for_status()
+    _wait(lambda: _is_accepted(house, event, headers), 30, "an event was never accepted")
+
+
+def _is_accepted(house: House, event: dict[str, Any], headers: dict[str, str]) -> bool:
+    try:
+        return requests.post(f"{house.url}/api/v1/events", json=event, headers=headers, timeout=20).ok
+    except requests.RequestException:
+        return False
 
 
 def _rings(house: House) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import requests
@@ -12,6 +13,7 @@ from chaos.receivers import Receivers
 from chaos.servers import FileServers
 
 TIMEOUT_SECONDS = 3
+TRIES = 20
 LEASE_SECONDS = TIMEOUT_SECONDS + 30
 PATIENT = "patient"
 ORDER = {"exportName": "order", "field": "clientOrderId"}
@@ -57,6 +59,13 @@ def _put(house: House, name: str, document: dict[str, Any], campaign: int | str)
     routes = [{"customerType": "New Sale", "campaign": campaign, "product": "all"}]
     document = {**document, "name": name, "routes": routes}
     headers = {"Authorization": f"Bearer {house.api_key}"}
-    answer = requests.put(f"{house.url}/api/v1/profiles/{name}", json=document, headers=headers, timeout=30)
-    if not answer.ok:
-        raise RuntimeError(f"the profile {name} was refused: {answer.text}")
+    for _ in range(TRIES):
+        try:
+            answer = requests.put(f"{house.url}/api/v1/profiles/{name}", json=document, headers=headers, timeout=30)
+        except requests.RequestException:  # web may be shot meanwhile
+            time.sleep(1)
+            continue
+        if not answer.ok:
+            raise RuntimeError(f"the profile {name} was refused: {answer.text}")
+        return
+    raise RuntimeError(f"nobody took the profile {name}")

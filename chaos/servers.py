@@ -12,8 +12,8 @@ from typing import Any, Self
 
 import pytest
 
-from chaos.cutter import Cutter
 from tests.bad_ftp import BadFtp
+from tests.cutter import Cutter
 from tests.file_servers import OpenSsh
 
 LOOK_SECONDS = 0.01

@@ -14,13 +14,17 @@ PIECE = 512
 
 
 class Cutter:
-    """Leads to a port on this machine. Of a cut connection at most `budget` bytes go towards the server."""
+    """Leads to a port on this machine. Of a cut connection at most `budget` bytes go towards the server.
 
-    def __init__(self, target: int, *, seed: int, budget: int) -> None:
+    part: how many of the connections are cut; with 1 each of them gets exactly `budget` bytes through.
+    """
+
+    def __init__(self, target: int, *, budget: int, seed: int = 0, part: float = CUT_PART) -> None:
         self.port = 0
         self._target = target
         self._luck = random.Random(seed)
-        self._budget = budget
+        self.budget = budget
+        self._part = part
         self._is_healed = False
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -60,8 +64,8 @@ class Cutter:
         await asyncio.gather(*leads, return_exceptions=True)
 
     async def _lead(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        is_cut = not self._is_healed and self._luck.random() < CUT_PART
-        budget = self._luck.randrange(self._budget) if is_cut else None
+        is_cut = not self._is_healed and self._luck.random() < self._part
+        budget = (self.budget if self._part >= 1 else self._luck.randrange(self.budget)) if is_cut else None
         with suppress(OSError):
             from_server, to_server = await asyncio.open_connection("127.0.0.1", self._target)
             back = asyncio.ensure_future(_pass_on(from_server, writer, None))
