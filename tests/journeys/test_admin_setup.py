@@ -116,7 +116,7 @@ def last_of(receiver: Receiver, newcomer: Newcomer, path: str, *, count: int) ->
 def pick(page: Page, row: str, text: str) -> None:
     page.locator(row).locator(".select2-choice").first.click()
     page.locator("#select2-drop input").fill(text)
-    page.locator("#select2-drop .select2-result-selectable").first.click()
+    page.locator("#select2-drop .select2-result-selectable", has_text=text).first.click()
 
 
 def map_field(page: Page, number: int, name: str, field: str) -> None:
@@ -218,8 +218,7 @@ class Keyboard:
         self.press(f"{row} .select2-focusser")
         self.page.wait_for_selector("#select2-drop input:focus")
         self.page.keyboard.type(text)
-        self.page.wait_for_selector("#select2-drop .select2-highlighted")
-        self.page.wait_for_selector("#select2-drop .select2-searching", state="detached")
+        self.page.wait_for_selector(f"#select2-drop .select2-highlighted >> text={text}")
         self.page.keyboard.press("Enter")
 
 
