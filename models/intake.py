@@ -17,7 +17,7 @@ import msgspec
 import sqlalchemy as sa
 
 from models.records import Record, as_json, upsert_records
-from models.routing import fan_out, lock_routing
+from models.routing import ROUTING_LOCK, fan_out
 from models.rules.event_document import EventFault, NewEvent, read_event
 
 BATCH = 1_000
@@ -40,7 +40,12 @@ INSERT_EVENTS = sa.text(
     RETURNING id"""
 )
 
-KNOWN_KEYS = sa.text("/* intake: repeats */ SELECT event_key FROM events WHERE event_key = ANY(:keys)")
+# One question less for each post. A repeat that comes in while this one waits for the lock meets the unique key.
+LOCK_AND_KNOWN_KEYS = sa.text(
+    f"""/* intake: hold the routing lock, shared; which are repeats? */
+    SELECT CAST(pg_advisory_xact_lock_shared({ROUTING_LOCK}) AS text)
+    UNION ALL SELECT event_key FROM events WHERE event_key = ANY(:keys)"""  # noqa: S608 -- a constant of ours
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +109,7 @@ def accept(
 
 
 def _store(connection: sa.Connection, events: dict[str, NewEvent], taken: Accepted, *, history_only: bool) -> None:
-    lock_routing(connection)
-    known = set(connection.scalars(KNOWN_KEYS, {"keys": list(events)}))
+    known = set(connection.scalars(LOCK_AND_KNOWN_KEYS, {"keys": list(events)}))
     new = [event for key, event in events.items() if key not in known]
     if new:
         records = upsert_records(connection, new)

@@ -14,28 +14,27 @@ from models.rules.event_document import NewEvent
 
 _JSON = msgspec.json.Encoder()
 
-# Rows that would not change are left alone: an upsert that changes nothing still locks and dirties its row.
-NAME_CAMPAIGNS = sa.text(
-    """/* records: campaigns seen for the first time, or named anew */
-    INSERT INTO campaigns AS c (campaign_id, name)
-    SELECT n.id, n.name FROM unnest(CAST(:ids AS text[]), CAST(:names AS text[])) AS n (id, name)
-    WHERE NOT EXISTS (SELECT FROM campaigns k WHERE k.campaign_id = n.id
-        AND (n.name IS NULL OR k.name IS NOT DISTINCT FROM n.name))
-    ORDER BY n.id
-    ON CONFLICT (campaign_id) DO UPDATE SET name = coalesce(excluded.name, c.name)"""
-)
-
-NAME_PRODUCTS = sa.text(
-    """/* records: products seen for the first time, or named anew */
+# Rows that would not change are left alone: an upsert that changes nothing still locks and dirties its row. One statement, because
+# a post of a single event costs little else than its round trips.
+NAME_RECORDS = sa.text(
+    """/* records: campaigns and products seen for the first time, or named anew */
+    WITH named AS (INSERT INTO campaigns AS c (campaign_id, name)
+        SELECT n.id, n.name FROM unnest(CAST(:campaigns AS text[]), CAST(:names AS text[])) AS n (id, name)
+        WHERE NOT EXISTS (SELECT FROM campaigns k WHERE k.campaign_id = n.id
+            AND (n.name IS NULL OR k.name IS NOT DISTINCT FROM n.name))
+        ORDER BY n.id
+        ON CONFLICT (campaign_id) DO UPDATE SET name = coalesce(excluded.name, c.name) RETURNING 1),
+    campaigns_first AS MATERIALIZED (SELECT count(*) FROM named)
     INSERT INTO products AS p (product_id, name, sku)
     SELECT n.id, n.name, n.sku
-    FROM unnest(CAST(:ids AS text[]), CAST(:names AS text[]), CAST(:skus AS text[])) AS n (id, name, sku)
-    WHERE NOT EXISTS (SELECT FROM products k WHERE k.product_id = n.id
+    FROM unnest(CAST(:products AS text[]), CAST(:titles AS text[]), CAST(:skus AS text[])) AS n (id, name, sku)
+    WHERE (SELECT count >= 0 FROM campaigns_first) AND NOT EXISTS (SELECT FROM products k WHERE k.product_id = n.id
         AND (n.name IS NULL OR k.name IS NOT DISTINCT FROM n.name)
         AND (n.sku IS NULL OR k.sku IS NOT DISTINCT FROM n.sku))
     ORDER BY n.id
     ON CONFLICT (product_id) DO UPDATE SET name = coalesce(excluded.name, p.name), sku = coalesce(excluded.sku, p.sku)"""
 )
+"""Campaigns before products, as everywhere: two batches that lock the same rows in another order would deadlock."""
 
 
 def _later_wins(table: str, seen: str, *columns: str) -> str:
@@ -116,8 +115,7 @@ class Record:
 
 def upsert_records(connection: sa.Connection, events: Sequence[NewEvent]) -> list[Record]:
     """Upsert the records of these events. Returns one Record for each event, in their order."""
-    _name_campaigns(connection, events)
-    _name_products(connection, events)
+    _name_records(connection, events)
     customer_ids = _customers(connection, events)
     test_orders = _orders(connection, events, customer_ids)
     return [
@@ -131,24 +129,24 @@ def as_json(rows: Sequence[dict[str, Any]]) -> str:
     return _JSON.encode(rows).decode()
 
 
-def _name_campaigns(connection: sa.Connection, events: Iterable[NewEvent]) -> None:
-    names: dict[str, str | None] = {}
+def _name_records(connection: sa.Connection, events: Iterable[NewEvent]) -> None:
+    campaigns: dict[str, str | None] = {}
+    products: dict[str, tuple[str | None, str | None]] = {}
     for event in events:
         if event.campaign_id is not None:
-            names[event.campaign_id] = event.campaign_name or names.get(event.campaign_id)
-    if names:
-        connection.execute(NAME_CAMPAIGNS, {"ids": list(names), "names": list(names.values())})
-
-
-def _name_products(connection: sa.Connection, events: Iterable[NewEvent]) -> None:
-    found: dict[str, tuple[str | None, str | None]] = {}
-    for event in events:
+            campaigns[event.campaign_id] = event.campaign_name or campaigns.get(event.campaign_id)
         for product_id, (name, sku) in event.products.items():
-            known_name, known_sku = found.get(product_id, (None, None))
-            found[product_id] = (name or known_name, sku or known_sku)
-    if found:
-        names, skus = zip(*found.values(), strict=True)
-        connection.execute(NAME_PRODUCTS, {"ids": list(found), "names": list(names), "skus": list(skus)})
+            known_name, known_sku = products.get(product_id, (None, None))
+            products[product_id] = (name or known_name, sku or known_sku)
+    if campaigns or products:
+        values = {
+            "campaigns": list(campaigns),
+            "names": list(campaigns.values()),
+            "products": list(products),
+            "titles": [name for name, _ in products.values()],
+            "skus": [sku for _, sku in products.values()],
+        }
+        connection.execute(NAME_RECORDS, values)
 
 
 def _customers(connection: sa.Connection, events: Sequence[NewEvent]) -> list[str]:
