@@ -217,10 +217,17 @@ def _profiles(wanted: Wanted) -> Iterator[sa.ColumnElement[bool]]:
 
 def _cut(session: Session, wanted: Wanted) -> _Cut:
     since, until, bounds = wanted.since, wanted.until, [wanted.before] if wanted.before is not None else []
-    low = None if since is None else id_at(session, since - SLACK)
+    low = None if since is None else id_at(session, _beside(since, -SLACK))
     if until is not None:
-        bounds.append(id_at(session, until + SLACK))
+        bounds.append(id_at(session, _beside(until, SLACK)))
     return _Cut(low, min(bounds, default=None), since, until)
+
+
+def _beside(moment: datetime, slack: timedelta) -> datetime:
+    try:
+        return moment + slack
+    except OverflowError:  # somebody asks from the year 1 on, or up to the year 9999
+        return moment
 
 
 def id_at(session: Session, moment: datetime) -> int:

@@ -10,6 +10,7 @@ from werkzeug.exceptions import MethodNotAllowed, NotFound
 
 from models.account import Role
 from models.campaign import Campaign, Product
+from web.admin import asked
 from web.admin.account import Account
 from web.admin.audit import Audit
 from web.admin.customers import Customers
@@ -59,6 +60,7 @@ def init_admin(app: Flask) -> None:
     )
     app.add_url_rule("/", "root", _to_admin)
     _answer_for_no_page(app, home)
+    app.jinja_env.globals["left_out"] = asked.left_out
     app.jinja_env.globals["may"] = lambda role: may(Role(role))
     init_filters(app)
 

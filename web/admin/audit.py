@@ -20,13 +20,13 @@ class Audit(Page):
     @expose("/")
     def index(self) -> str:
         """List acts, of one person or on one thing if asked."""
-        who, what, act = asked.text("who"), asked.text("what"), asked.text("act")
+        who, what, act = asked.text("who"), asked.text("what"), asked.one_of("act", list(Act))
         query = sa.select(AuditLine).order_by(AuditLine.id.desc()).limit(PAGE_SIZE + 1)
         if who:
             query = query.where(AuditLine.actor == who)
         if what:
             query = query.where(AuditLine.target == what)
-        if act in set(Act):
+        if act:
             query = query.where(AuditLine.act == act)
         if (before := asked.number("before")) is not None:
             query = query.where(AuditLine.id < before)

@@ -42,7 +42,7 @@ class Customers(Page):
             .order_by(Order.last_event_at.desc())
             .limit(PAGE_SIZE)
         ).all()
-        after = Cursor.read(asked.text("after"))
+        after = asked.read("after", Cursor.read)
         history, following = of_customer(
             db.session(),
             customer.customer_id,

@@ -172,11 +172,11 @@ def _one(delivery_id: int) -> sa.Select[Any]:
 
 
 def _wanted(before: int | None) -> Wanted:
-    number, state = asked.number("profile"), asked.text("state")
+    number = asked.number("profile")
     return Wanted(
         before=before,
-        profiles=Profile.id == number if number else None,
-        state=state if state in STREAMS else None,
+        profiles=None if number is None else Profile.id == number,
+        state=asked.one_of("state", STREAMS) or None,
         customer_id=asked.text("customer") or None,
         order_key=asked.text("order") or None,
         event_key=asked.text("event") or None,

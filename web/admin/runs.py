@@ -210,13 +210,13 @@ def _filtered(before: int | None) -> sa.Select[Any]:
     statement = runs.listed().order_by(Run.id.desc())
     if before is not None:
         statement = statement.where(Run.id < before)
-    if profile_id := asked.number("profile"):
+    if (profile_id := asked.number("profile")) is not None:
         statement = statement.where(Run.profile_id == profile_id)
-    if (state := asked.text("state")) in STATES:
+    if state := asked.one_of("state", STATES):
         statement = statement.where(shown_run_state == state)
-    if (upload := asked.text("upload")) == "failing":
+    if (upload := asked.one_of("upload", UPLOADS)) == "failing":
         statement = statement.where(runs.last_upload.state == "pending", runs.last_upload.failures > 0)
-    elif upload in UPLOADS:
+    elif upload:
         statement = statement.where(runs.upload_state == upload)
     return statement
 
