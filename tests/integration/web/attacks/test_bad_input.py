@@ -135,10 +135,8 @@ def test_no_page_breaks_at_a_query_full_of_it(app: Flask, ada: Browser, world: W
             assert _is_clear(answer), (rule.rule, answer.text[:500])
 
 
-@pytest.mark.parametrize("kind", WORST)
-@pytest.mark.parametrize(
-    "endpoint", sorted(name for name in GET if name.endswith(("index", "index_view", "customers.one")))
-)
+@pytest.mark.parametrize("kind", ["NUL within", "far beyond", "the first year"])
+@pytest.mark.parametrize("endpoint", LISTS)
 def test_no_list_breaks_at_one_bad_filter(app: Flask, ada: Browser, endpoint: str, kind: str) -> None:
     rule = next(rule for rule in app.url_map.iter_rules() if rule.endpoint == endpoint)
     for name in query_names():
