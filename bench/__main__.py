@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import files, intake, latency, marking, pages, postbacks, uploads
+from bench import files, intake, isolation, latency, marking, pages, postbacks, uploads
 from bench.api import Api
 from bench.rows import Row, machine, show
 from bench.stage import Stage, stage
@@ -14,6 +14,7 @@ from bench.stage import Stage, stage
 ROWS: dict[str, Callable[[Stage, Api], list[Row]]] = {
     "latency": latency.rows,
     "intake": intake.rows,
+    "isolation": isolation.rows,
     "marking": marking.rows,
     "files": files.rows,
     "uploads": uploads.rows,

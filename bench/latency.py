@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 import time
+from collections.abc import Iterable
 
 import requests
 
@@ -55,3 +56,17 @@ def post(api: Api, run: str, seconds: int) -> dict[str, float]:
         api.post_events(json.dumps(event(number, run)).encode(), session=session)
         answered[f"{run}-{number}"] = time.time()
     return answered
+
+
+def ways(stage: Stage, api: Api, run: str, *, seconds: int) -> dict[float, float]:
+    """Give the ways of single events in milliseconds, by when they were accepted. Those that never came are left out."""
+    requests.get(f"{stage.receiver}/seen", timeout=5)
+    answered = post(api, run, seconds)
+    time.sleep(3)
+    seen = requests.get(f"{stage.receiver}/seen", timeout=5).json()
+    return {at: 1000 * (seen[key] - at) for key, at in answered.items() if key in seen}
+
+
+def p95(waits: Iterable[float]) -> float:
+    """Give the 95th of a hundred."""
+    return statistics.quantiles(waits, n=20)[18]

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import statistics
 import threading
 import time
-from collections.abc import Iterable
 
-import requests
 import sqlalchemy as sa
 
 from bench import latency
@@ -63,13 +60,13 @@ def rows(stage: Stage, api: Api) -> list[Row]:
         connection.execute(sa.text("UPDATE runs SET due_at = 'infinity'"))
     worker = stage.start_worker(2)
     time.sleep(3)
-    _waits(stage, api, "warm", seconds=2)
-    before = _p95(_waits(stage, api, "quiet", seconds=QUIET_SECONDS).values())
+    latency.ways(stage, api, "warm", seconds=2)
+    before = latency.p95(latency.ways(stage, api, "quiet", seconds=QUIET_SECONDS).values())
     claim, beside = _claim_beside(stage, api)
     stage.end(worker)
     for name in ("beside", "marked"):
         api.delete(name)
-    during = _p95(wait for at, wait in beside.items() if claim[0] <= at <= claim[1])
+    during = latency.p95(wait for at, wait in beside.items() if claim[0] <= at <= claim[1])
     return [
         Row(
             f"file: a run takes {ROWS:,} rows",
@@ -83,7 +80,7 @@ def rows(stage: Stage, api: Api) -> list[Row]:
             reference=f"before: p95 {before:.1f} ms",
             ratio=during / before,
             must="1.5 times",
-            note=f"{latency.RATE} events/s; p95 of all {BESIDE_SECONDS} s, the writing included: {_p95(beside.values()):.1f} ms",
+            note=f"{latency.RATE} events/s; p95 of all {BESIDE_SECONDS} s, the writing included: {latency.p95(beside.values()):.1f} ms",
         ),
     ]
 
@@ -102,19 +99,6 @@ def _claim_beside(stage: Stage, api: Api) -> tuple[tuple[float, float], dict[flo
 
     thread = threading.Thread(target=watch)
     thread.start()
-    ways = _waits(stage, api, "beside", seconds=BESIDE_SECONDS)
+    ways = latency.ways(stage, api, "beside", seconds=BESIDE_SECONDS)
     thread.join()
     return (claim[0], claim[1]), ways
-
-
-def _waits(stage: Stage, api: Api, run: str, *, seconds: int) -> dict[float, float]:
-    """Give the ways of single events in milliseconds, by when they were accepted."""
-    requests.get(f"{stage.receiver}/seen", timeout=5)
-    answered = latency.post(api, run, seconds)
-    time.sleep(3)
-    seen = requests.get(f"{stage.receiver}/seen", timeout=5).json()
-    return {at: 1000 * (seen[key] - at) for key, at in answered.items() if key in seen}
-
-
-def _p95(waits: Iterable[float]) -> float:
-    return statistics.quantiles(waits, n=20)[18]

@@ -40,6 +40,7 @@ class Stage:
     def set_up(self) -> None:
         """Start the servers, migrate, start the receiver."""
         self.receiver_port = kept_port(self.folder / "receiver.port")
+        self.bad_port = kept_port(self.folder / "bad.port")
         self.web_port = kept_port(self.folder / "web.port")
         self.environment = {
             **os.environ,
@@ -47,7 +48,7 @@ class Stage:
             "REDIS_URL": self._redis.start(),
             "SECRET_KEY": secrets.token_hex(32),
             "ENCRYPTION_KEYS": Fernet.generate_key().decode(),
-            "EGRESS_ALLOW": f"127.0.0.1/32:{self.receiver_port}",
+            "EGRESS_ALLOW": f"127.0.0.1/32:{self.receiver_port},127.0.0.1/32:{self.bad_port}",
             "PORT": str(self.web_port),
             "WEB_CONCURRENCY": "2",
             "WORKER_PROCESSES": "2",
