@@ -231,8 +231,8 @@ def _differences(form: ProfileForm, profile: Profile) -> list[tuple[str, Any, An
     try:
         drafted = profile_documents.draft(db.session(), document, profile=profile).profile
         written = profile_documents.document_of(drafted)
-    except profile_documents.Refused:
-        written = {**stored, **document}
+    except profile_documents.Refused:  # what it holds is not read, so it is not known what of it is secret
+        return [("the form", "can be used", "has faults; Save tells them")]
     finally:
         db.session.rollback()
     return [

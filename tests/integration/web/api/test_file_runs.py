@@ -128,7 +128,7 @@ class TestConnection:
             ),
             ({"exportType": "ftp"}, "settings.host"),
             ({"exportType": "ftp", "settings": []}, "settings"),
-            ({"exportType": "postback", "settings": {}}, "exportType"),
+            ({"exportType": "postback", "settings": {}}, "settings.url"),
             ({}, "exportType"),
         ):
             answer = pia.post("/profiles/test", body)

@@ -50,7 +50,8 @@ def test_a_stored_profile_sends_the_sample_and_shows_the_whole_exchange(
     assert 0 < exchange["timing"]["connectedMs"] <= exchange["timing"]["firstByteMs"]
     assert seen.headers["webhook-id"].startswith("test_")
     assert "canary" not in str(told)
-    assert session.scalar(sa.select(sa.func.count()).select_from(Delivery)) == 0
+    owed = sa.select(sa.func.count()).select_from(Delivery).join(Profile).where(Profile.name == document["name"])
+    assert session.scalar(owed) == 0
     lines = session.scalars(sa.select(AuditLine).where(AuditLine.target == f"profile {document['name']}")).all()
     assert [line.act for line in lines] == [Act.CREATED, Act.TESTED]
     assert "canary" not in str([(line.note, line.before, line.after) for line in lines])
