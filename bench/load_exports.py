@@ -75,6 +75,13 @@ ATTEMPTS = """INSERT INTO attempts (started_at, delivery_id, profile_id, lease_t
     JOIN events e ON e.id = d.event_id
     JOIN (SELECT id, id % 3 = 0 AS is_json FROM receivers) AS p ON p.id = d.profile_id"""
 
+# As the worker counts them: in two shares, as two processes would.
+TALLIES = """INSERT INTO delivery_days (profile_id, day, share, delivered, failed, delivered_at, failed_at)
+    SELECT profile_id, CAST(started_at AT TIME ZONE 'UTC' AS date), delivery_id % 2, count(*) FILTER (WHERE outcome = 'delivered'),
+        count(*) FILTER (WHERE outcome <> 'delivered'), max(started_at) FILTER (WHERE outcome = 'delivered'),
+        max(started_at) FILTER (WHERE outcome <> 'delivered')
+    FROM attempts GROUP BY 1, 2, 3"""
+
 FEW = """INSERT INTO deliveries (event_id, profile_id, state, created_at, due_at, finished_at, tries)
     SELECT e.id, r.id, 'delivered', e.accepted_at, e.accepted_at, e.accepted_at, 1
     FROM events e CROSS JOIN receivers r WHERE e.id <= 7 AND r.id > :busy AND r.id <= :busy + (:postbacks - :busy) / 2"""

@@ -94,6 +94,7 @@ def _steps(values: dict[str, Any]) -> Iterator[Step]:
     yield "deliveries", exports.DELIVERIES, values["events"]
     yield "deliveries", "ANALYZE deliveries", 0
     yield "attempts", exports.ATTEMPTS, values["events"]
+    yield "tallies", exports.TALLIES, 0
     for statement in (exports.RUNS, exports.UPLOADS):
         yield "files", statement, 0
     yield "rows of files", exports.FILE_ITEMS, values["events"]
