@@ -133,18 +133,19 @@ def claim(
     pump: str,
     room: int,
     flying: Dict[int, int] = NOTHING,
-    most: int | None = None,
+    kept: int = 0,
     without: Collection[int] = (),
 ) -> Claimed:
     """Lease up to `room` due rows. Commits before it returns.
 
-    flying: requests this pump has in the air for each profile; no profile gets more than `most` of its slots. Profiles
-    in `without` get nothing.
+    flying: requests this pump has in the air for each profile. kept: slots of `room` for those with few in the air, as
+    `deal` says. Profiles in `without` get nothing.
     """
     with engine.begin() as connection:
         gates = _gates(connection, OPEN_GATES, plans, without)
-        rooms = [gate.room if most is None else min(gate.room, most - flying.get(gate.profile_id, 0)) for gate in gates]
-        return _take(connection, gates, share(rooms, room), statement=LEASE_ROWS, pump=pump)
+        in_air = [flying.get(gate.profile_id, 0) for gate in gates]
+        takes = deal([gate.room for gate in gates], in_air, room, kept=kept)
+        return _take(connection, gates, takes, statement=LEASE_ROWS, pump=pump)
 
 
 def claim_suspect(engine: sa.Engine, plans: Plans, *, pump: str) -> Claimed:
@@ -176,6 +177,18 @@ def _take(
     skipped = _skip(connection, [row.id for row in rows], gates)
     leases = [_lease(row, by_id[row.profile_id], began) for row in rows if row.id not in skipped]
     return Claimed(leases, _serve(connection, gates, leases))
+
+
+def deal(wanted: Sequence[int], in_air: Sequence[int], room: int, *, kept: int) -> list[int]:
+    """Share `room` out, but for `kept` slots of it: of those each gets a quarter at most, and only until it has so many in the air.
+
+    So receivers that never answer cannot take every slot, however many of them there are up to a dozen, and however many
+    requests at once each is allowed.
+    """
+    few = [max(0, min(want, kept // 4 - flying)) for want, flying in zip(wanted, in_air, strict=True)]
+    first = share(few, room)
+    rest = share([want - got for want, got in zip(wanted, first, strict=True)], max(0, room - sum(first) - kept))
+    return [one + other for one, other in zip(first, rest, strict=True)]
 
 
 def share(wanted: Sequence[int], room: int) -> list[int]:

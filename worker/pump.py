@@ -36,8 +36,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 IN_FLIGHT = 256
-MOST_OF_ONE = IN_FLIGHT * 3 // 4
-"""Requests one profile may have in flight here: however slow it is, there is room for the others."""
+KEPT = IN_FLIGHT // 4
+"""Of these slots no profile gets more than a few: however slow the others are, there is room for the next one."""
 
 BOX_SECONDS = 20.0
 LAST_CLAIM_SECONDS = 60.0
@@ -144,7 +144,7 @@ class Pump:
                 pump=self.name,
                 room=self.flights.room,
                 flying=self.flying,
-                most=MOST_OF_ONE,
+                kept=KEPT,
                 without=self.leaving_out,
             )
         )

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from models.by_hand import cancel, send_again
 from tests.factories import route
 from tests.integration.worker.works import Works
-from worker.claim import share
+from worker.claim import deal, share
 from worker.lease import Lease
 
 
@@ -36,6 +36,23 @@ def let_fail(works: Works, count: int) -> None:
 
 
 # ---- fair ----------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_kept_goes_to_those_with_little_in_the_air():
+    assert deal([300], [0], 256, kept=64) == [192]
+    assert deal([300], [192], 64, kept=64) == [0]
+    assert deal([300, 300], [192, 0], 64, kept=64) == [0, 16]
+    assert deal([5], [0], 64, kept=64) == [5]
+    assert deal([300, 300], [0, 0], 40, kept=0) == [20, 20]
+
+
+def test_a_dozen_greedy_ones_leave_room_for_the_next():
+    in_air = [0] * 12
+    for _ in range(5):  # nobody ever answers
+        taken = deal([256] * 12, in_air, 256 - sum(in_air), kept=64)
+        in_air = [before + more for before, more in zip(in_air, taken, strict=True)]
+    assert sum(in_air) <= 256 - 48
+    assert deal([*[256] * 12, 10], [*in_air, 0], 256 - sum(in_air), kept=64)[-1] == 10
 
 
 def test_a_small_wish_is_met_and_the_rest_is_shared_equally():
@@ -81,8 +98,8 @@ def test_one_profile_gets_no_more_of_a_pump_than_the_pump_allows(works: Works):
     from worker import claim
 
     wide = lonely(works, 1, 50, settings={"maxInFlight": 1000})
-    claimed = claim.claim(works.engine, works.plans, pump="p", room=40, flying={wide: 5}, most=12)
-    assert len(claimed.leases) == 7
+    claimed = claim.claim(works.engine, works.plans, pump="p", room=40, flying={wide: 5}, kept=8)
+    assert len(claimed.leases) == 32
 
 
 # ---- within bounds -------------------------------------------------------------------------------------------------
