@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from decimal import Decimal
+from time import monotonic
 from typing import Any
 
 import psycopg
 import sqlalchemy as sa
 from flask_sqlalchemy import SQLAlchemy
+from psycopg.pq import ExecStatus
 from psycopg.types.json import set_json_loads
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import DeclarativeBase, registry
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -52,10 +56,17 @@ db = SQLAlchemy(model_class=Base)
 set_json_loads(lambda text: json.loads(text, parse_float=Decimal))
 
 
-def engine_options(*, pool_size: int, pre_ping: bool = True) -> dict[str, Any]:
+QUIET_SECONDS = 1.0
+"""A pooled connection that was used so lately is not asked whether it lives: the question costs as much as a statement."""
+
+_BACK_AT = "waybill.back_at"
+
+
+def engine_options(*, pool_size: int, asks: bool = True) -> dict[str, Any]:
     """Options for every engine of ours: UTC, bounded statements, locks and idle transactions (milliseconds).
 
-    pre_ping asks a pooled connection whether it lives; whoever outlives a lost one by himself saves the question.
+    asks: a pooled connection that was quiet for a while is asked whether it lives; whoever outlives a lost one by
+    himself saves the question.
     """
     waits = {
         "timezone": "UTC",
@@ -71,7 +82,7 @@ def engine_options(*, pool_size: int, pre_ping: bool = True) -> dict[str, Any]:
         "hide_parameters": True,  # customers must not stand in tracebacks
         "pool_size": pool_size,
         "max_overflow": 4,
-        "pool_pre_ping": pre_ping,
+        "pool_events": [(_note_return, "checkin"), (_ask_quiet, "checkout")] if asks else [],
         "pool_recycle": 600,
         "connect_args": {
             "options": " ".join(f"-c {name}={value}" for name, value in waits.items()),
@@ -84,6 +95,19 @@ def engine_options(*, pool_size: int, pre_ping: bool = True) -> dict[str, Any]:
             "tcp_user_timeout": 30_000,
         },
     }
+
+
+def _note_return(_driver: psycopg.Connection[Any] | None, record: ConnectionPoolEntry) -> None:
+    record.info[_BACK_AT] = monotonic()
+
+
+def _ask_quiet(driver: psycopg.Connection[Any], record: ConnectionPoolEntry, _lent: PoolProxiedConnection) -> None:
+    """Raise InvalidatePoolError when the connection is lost: the pool makes new ones, and nobody notices."""
+    now = monotonic()
+    if now - record.info.get(_BACK_AT, now) > QUIET_SECONDS:
+        answer = driver.pgconn.exec_(b"")
+        if answer.status != ExecStatus.EMPTY_QUERY:
+            raise InvalidatePoolError(driver.pgconn.get_error_message())
 
 
 def refuse_old_postgres(connection: sa.Connection) -> None:

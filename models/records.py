@@ -1,4 +1,4 @@
-"""The CRM's records, upserted from events: campaigns, products, customers, orders, each by one statement a batch."""
+"""The CRM's records, upserted from events: campaigns, products, customers, orders, by one statement a batch."""
 
 from __future__ import annotations
 
@@ -14,28 +14,6 @@ from models.rules.event_document import NewEvent
 
 _JSON = msgspec.json.Encoder()
 
-# Rows that would not change are left alone: an upsert that changes nothing still locks and dirties its row. One statement, because
-# a post of a single event costs little else than its round trips.
-NAME_RECORDS = sa.text(
-    """/* records: campaigns and products seen for the first time, or named anew */
-    WITH named AS (INSERT INTO campaigns AS c (campaign_id, name)
-        SELECT n.id, n.name FROM unnest(CAST(:campaigns AS text[]), CAST(:names AS text[])) AS n (id, name)
-        WHERE NOT EXISTS (SELECT FROM campaigns k WHERE k.campaign_id = n.id
-            AND (n.name IS NULL OR k.name IS NOT DISTINCT FROM n.name))
-        ORDER BY n.id
-        ON CONFLICT (campaign_id) DO UPDATE SET name = coalesce(excluded.name, c.name) RETURNING 1),
-    campaigns_first AS MATERIALIZED (SELECT count(*) FROM named)
-    INSERT INTO products AS p (product_id, name, sku)
-    SELECT n.id, n.name, n.sku
-    FROM unnest(CAST(:products AS text[]), CAST(:titles AS text[]), CAST(:skus AS text[])) AS n (id, name, sku)
-    WHERE (SELECT count >= 0 FROM campaigns_first) AND NOT EXISTS (SELECT FROM products k WHERE k.product_id = n.id
-        AND (n.name IS NULL OR k.name IS NOT DISTINCT FROM n.name)
-        AND (n.sku IS NULL OR k.sku IS NOT DISTINCT FROM n.sku))
-    ORDER BY n.id
-    ON CONFLICT (product_id) DO UPDATE SET name = coalesce(excluded.name, p.name), sku = coalesce(excluded.sku, p.sku)"""
-)
-"""Campaigns before products, as everywhere: two batches that lock the same rows in another order would deadlock."""
-
 
 def _later_wins(table: str, seen: str, *columns: str) -> str:
     """Give the SET of an upsert in which a later event's values win, an older one's only fill what is empty."""
@@ -46,32 +24,53 @@ def _later_wins(table: str, seen: str, *columns: str) -> str:
     )
 
 
+_OF_ORDERS = ("order_id", "campaign_id", "order_status", "order_total", "currency_code", "test_card", "completes")
 _NEWER_CUSTOMER = _later_wins("c", "last_seen_at", "email", "phone", "phone_digits", "first_name", "last_name")
 _NEWER_ORDER = _later_wins(
     "o", "last_event_at", "order_id", "customer_id", "campaign_id", "order_status", "order_total", "currency_code"
 )
 
-UPSERT_CUSTOMERS = sa.text(
-    f"""/* records: customers */
-    INSERT INTO customers AS c (customer_id, email, phone, phone_digits, first_name, last_name, last_seen_at)
-    SELECT n.customer_id, n.email, n.phone, n.phone_digits, n.first_name, n.last_name, n.seen
-    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS n (customer_id text, email text, phone text, phone_digits text,
-        first_name text, last_name text, seen timestamptz)
-    ORDER BY n.customer_id
-    ON CONFLICT (customer_id) DO UPDATE SET
+# One statement for all four, because a post of a single event costs little else than its round trips. Each waits for the one
+# before it: campaigns, products, customers, orders, each by key, so that two batches that share rows never deadlock.
+# Names that would not change are left alone: an upsert that changes nothing still locks and dirties its row.
+UPSERT_RECORDS = sa.text(
+    f"""/* records: campaigns, products, customers, orders */
+    WITH campaigns_named AS (INSERT INTO campaigns AS c (campaign_id, name)
+        SELECT n.id, n.name FROM jsonb_to_recordset(CAST(:campaigns AS jsonb)) AS n (id text, name text)
+        WHERE NOT EXISTS (SELECT FROM campaigns k WHERE k.campaign_id = n.id
+            AND (n.name IS NULL OR k.name IS NOT DISTINCT FROM n.name))
+        ORDER BY n.id
+        ON CONFLICT (campaign_id) DO UPDATE SET name = coalesce(excluded.name, c.name) RETURNING 1),
+    after_campaigns AS MATERIALIZED (SELECT count(*) >= 0 AS done FROM campaigns_named),
+    products_named AS (INSERT INTO products AS p (product_id, name, sku)
+        SELECT n.id, n.name, n.sku
+        FROM jsonb_to_recordset(CAST(:products AS jsonb)) AS n (id text, name text, sku text)
+        WHERE (SELECT done FROM after_campaigns) AND NOT EXISTS (SELECT FROM products k WHERE k.product_id = n.id
+            AND (n.name IS NULL OR k.name IS NOT DISTINCT FROM n.name)
+            AND (n.sku IS NULL OR k.sku IS NOT DISTINCT FROM n.sku))
+        ORDER BY n.id
+        ON CONFLICT (product_id) DO UPDATE SET name = coalesce(excluded.name, p.name),
+            sku = coalesce(excluded.sku, p.sku) RETURNING 1),
+    after_products AS MATERIALIZED (SELECT count(*) >= 0 AS done FROM products_named),
+    customers_seen AS (INSERT INTO customers AS c
+        (customer_id, email, phone, phone_digits, first_name, last_name, last_seen_at)
+        SELECT n.customer_id, n.email, n.phone, n.phone_digits, n.first_name, n.last_name, n.seen
+        FROM jsonb_to_recordset(CAST(:customers AS jsonb)) AS n (customer_id text, email text, phone text,
+            phone_digits text, first_name text, last_name text, seen timestamptz)
+        WHERE (SELECT done FROM after_products)
+        ORDER BY n.customer_id
+        ON CONFLICT (customer_id) DO UPDATE SET
         {_NEWER_CUSTOMER},
-        last_seen_at = greatest(c.last_seen_at, excluded.last_seen_at)"""  # noqa: S608 -- constants of ours
-)
-
-UPSERT_ORDERS = sa.text(
-    f"""/* records: orders; what once was a test or complete stays so */
+        last_seen_at = greatest(c.last_seen_at, excluded.last_seen_at) RETURNING 1),
+    after_customers AS MATERIALIZED (SELECT count(*) >= 0 AS done FROM customers_seen)
     INSERT INTO orders AS o (order_key, order_id, customer_id, campaign_id, order_status, order_total, currency_code,
         test_card, completed_at, last_event_at)
     SELECT n.order_key, n.order_id, n.customer_id, n.campaign_id, n.order_status, n.order_total, n.currency_code,
         n.test_card, CASE WHEN n.completes THEN now() END, n.seen
-    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS n (order_key text, order_id text, customer_id text,
+    FROM jsonb_to_recordset(CAST(:orders AS jsonb)) AS n (order_key text, order_id text, customer_id text,
         campaign_id text, order_status text, order_total text, currency_code text, test_card boolean,
         completes boolean, seen timestamptz)
+    WHERE (SELECT done FROM after_customers)
     ORDER BY n.order_key
     ON CONFLICT (order_key) DO UPDATE SET
         {_NEWER_ORDER},
@@ -80,6 +79,7 @@ UPSERT_ORDERS = sa.text(
         last_event_at = greatest(o.last_event_at, excluded.last_event_at)
     RETURNING order_key, test_card"""  # noqa: S608 -- constants of ours
 )
+"""What once was a test or complete stays so."""
 
 # Few keys, however many people: each advisory lock takes a place in the server's lock table, which is small.
 LOCK_PEOPLE = sa.text(
@@ -115,9 +115,14 @@ class Record:
 
 def upsert_records(connection: sa.Connection, events: Sequence[NewEvent]) -> list[Record]:
     """Upsert the records of these events. Returns one Record for each event, in their order."""
-    _name_records(connection, events)
-    customer_ids = _customers(connection, events)
-    test_orders = _orders(connection, events, customer_ids)
+    customer_ids = _whose(connection, events)
+    values = {
+        "campaigns": as_json(_campaigns(events)),
+        "products": as_json(_products(events)),
+        "customers": as_json(_customers(events, customer_ids)),
+        "orders": as_json(_orders(events, customer_ids)),
+    }
+    test_orders = {row.order_key for row in connection.execute(UPSERT_RECORDS, values) if row.test_card}
     return [
         Record(customer_id, event.test_card or event.order_key in test_orders)
         for event, customer_id in zip(events, customer_ids, strict=True)
@@ -129,42 +134,51 @@ def as_json(rows: Sequence[dict[str, Any]]) -> str:
     return _JSON.encode(rows).decode()
 
 
-def _name_records(connection: sa.Connection, events: Iterable[NewEvent]) -> None:
-    campaigns: dict[str, str | None] = {}
-    products: dict[str, tuple[str | None, str | None]] = {}
+def _campaigns(events: Iterable[NewEvent]) -> list[dict[str, Any]]:
+    found: dict[str, str | None] = {}
     for event in events:
         if event.campaign_id is not None:
-            campaigns[event.campaign_id] = event.campaign_name or campaigns.get(event.campaign_id)
+            found[event.campaign_id] = event.campaign_name or found.get(event.campaign_id)
+    return [{"id": id_, "name": name} for id_, name in found.items()]
+
+
+def _products(events: Iterable[NewEvent]) -> list[dict[str, Any]]:
+    found: dict[str, tuple[str | None, str | None]] = {}
+    for event in events:
         for product_id, (name, sku) in event.products.items():
-            known_name, known_sku = products.get(product_id, (None, None))
-            products[product_id] = (name or known_name, sku or known_sku)
-    if campaigns or products:
-        values = {
-            "campaigns": list(campaigns),
-            "names": list(campaigns.values()),
-            "products": list(products),
-            "titles": [name for name, _ in products.values()],
-            "skus": [sku for _, sku in products.values()],
-        }
-        connection.execute(NAME_RECORDS, values)
+            known_name, known_sku = found.get(product_id, (None, None))
+            found[product_id] = (name or known_name, sku or known_sku)
+    return [{"id": id_, "name": name, "sku": sku} for id_, (name, sku) in found.items()]
 
 
-def _customers(connection: sa.Connection, events: Sequence[NewEvent]) -> list[str]:
-    """Say whose each event is and upsert the customers: by one statement, ordered, so that batches never deadlock."""
+def _whose(connection: sa.Connection, events: Sequence[NewEvent]) -> list[str]:
+    """Give the customer of each event."""
     found = _find_people(connection, events) if any(event.customer_id is None for event in events) else {}
-    customer_ids = [event.customer_id or found[event.event_key] for event in events]
-    _upsert_customers(connection, list(zip(events, customer_ids, strict=True)))
-    return customer_ids
+    return [event.customer_id or found[event.event_key] for event in events]
 
 
-def _upsert_customers(connection: sa.Connection, events: Sequence[tuple[NewEvent, str]]) -> None:
+def _in_time(events: Sequence[NewEvent], customer_ids: Sequence[str]) -> list[tuple[NewEvent, str]]:
+    return sorted(zip(events, customer_ids, strict=True), key=lambda pair: pair[0].occurred_at)
+
+
+def _customers(events: Sequence[NewEvent], customer_ids: Sequence[str]) -> list[dict[str, Any]]:
     rows: dict[str, dict[str, Any]] = {}
-    for event, customer_id in sorted(events, key=lambda pair: pair[0].occurred_at):
+    for event, customer_id in _in_time(events, customer_ids):
         row = rows.setdefault(customer_id, {"customer_id": customer_id})
         _fill(row, event, ("email", "phone", "first_name", "last_name"))
         row["phone_digits"] = _digits(row["phone"])
         row["seen"] = event.occurred_at
-    connection.execute(UPSERT_CUSTOMERS, {"rows": as_json(list(rows.values()))})
+    return list(rows.values())
+
+
+def _orders(events: Sequence[NewEvent], customer_ids: Sequence[str]) -> list[dict[str, Any]]:
+    rows: dict[str, dict[str, Any]] = {}
+    for event, customer_id in _in_time(events, customer_ids):
+        if event.order_key is not None:
+            row = rows.setdefault(event.order_key, {"order_key": event.order_key})
+            _fill(row, event, _OF_ORDERS)
+            row.update(customer_id=customer_id, seen=event.occurred_at)
+    return list(rows.values())
 
 
 def _fill(row: dict[str, Any], event: NewEvent, names: Iterable[str]) -> None:
@@ -227,26 +241,3 @@ class _People:
     def seen_last(self, person: str) -> str | None:
         """Give the customer's id."""
         return self._last[person][1] if person in self._last else None
-
-
-def _orders(connection: sa.Connection, events: Sequence[NewEvent], customer_ids: Sequence[str]) -> set[str]:
-    """Upsert the orders. Returns the keys of those that were paid with a test card."""
-    rows: dict[str, dict[str, Any]] = {}
-    for event, customer_id in sorted(zip(events, customer_ids, strict=True), key=lambda pair: pair[0].occurred_at):
-        if event.order_key is not None:
-            row = rows.setdefault(event.order_key, {"order_key": event.order_key})
-            names = (
-                "order_id",
-                "campaign_id",
-                "order_status",
-                "order_total",
-                "currency_code",
-                "test_card",
-                "completes",
-            )
-            _fill(row, event, names)
-            row.update(customer_id=customer_id, seen=event.occurred_at)
-    if not rows:
-        return set()
-    upserted = connection.execute(UPSERT_ORDERS, {"rows": as_json(list(rows.values()))})
-    return {row.order_key for row in upserted if row.test_card}

@@ -30,7 +30,7 @@ def open_workplace(config: Config, *, pool_size: int = 2) -> Workplace:
     """Open everything a job needs. Connects to nothing yet."""
     return Workplace(
         config=config,
-        engine=sa.create_engine(config.database_url, **engine_options(pool_size=pool_size, pre_ping=False)),
+        engine=sa.create_engine(config.database_url, **engine_options(pool_size=pool_size, asks=False)),
         redis=patient_redis(config.redis_url),
         seal=Seal(config.encryption_keys),
         guard=guard_from(config.egress_allow),
