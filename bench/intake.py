@@ -7,36 +7,41 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
-import requests
 import sqlalchemy as sa
 
-from bench.api import Api
+from bench.api import Api, Line
 from bench.events import batches, event, profile
 from bench.rows import Row
 from bench.stage import Stage
 
 COUNT = 30_000
-SIZE = 500
+COUNTS = {500: COUNT, 50: 10_000, 1: 1_500}
+"""How many events go in by batches of which size."""
+
 CLIENTS = 3
 
 
 def rows(stage: Stage, api: Api) -> list[Row]:
-    """Measure batches of 500 with 10 active profiles: one match per event, then three; then single posts."""
+    """Measure batches of 500, 50 and 1 with 10 active profiles and one match per event, then 500 with three."""
     _profiles(stage, api, "intake", 1)
     copied = _copy(stage)
-    one = _posted(api, "i1", COUNT, SIZE)
+    found = {size: _posted(api, f"i{size}-", count, size) for size, count in COUNTS.items()}
     _profiles(stage, api, "second", 2)
-    three = _posted(api, "i3", COUNT, SIZE)
-    single = _posted(api, "is", 1_500, 1)
+    three = _posted(api, "i3-", COUNT, 500)
     for number in range(10):
         for name in (f"intake {number}", f"second {number} 0", f"second {number} 1"):
             api.delete(name)
     reference = f"COPY into a plain table: {copied:,.0f}/s"
-    return [
-        Row("intake, batches of 500, 1 match", f"{one:,.0f} events/s", reference, one / copied, "5,000/s"),
-        Row("intake, batches of 500, 3 matches", f"{three:,.0f} events/s", reference, three / copied),
-        Row("intake, single posts", f"{single:,.0f} events/s", must="400/s"),
+    marks = {500: "5,000/s", 1: "400/s"}
+    rows = [
+        Row(_name(size), f"{rate:,.0f} events/s", reference, rate / copied, marks.get(size, ""))
+        for size, rate in found.items()
     ]
+    return [*rows, Row("intake, batches of 500, 3 matches", f"{three:,.0f} events/s", reference, three / copied)]
+
+
+def _name(size: int) -> str:
+    return "intake, single posts, 1 match" if size == 1 else f"intake, batches of {size}, 1 match"
 
 
 def _profiles(stage: Stage, api: Api, name: str, matches: int) -> None:
@@ -51,16 +56,15 @@ def _posted(api: Api, run: str, count: int, size: int) -> float:
     bodies = batches(count, size, run)
     began = time.perf_counter()
     with ThreadPoolExecutor(CLIENTS) as clients:
-        sessions = [requests.Session() for _ in range(CLIENTS)]
-        jobs = [clients.submit(_post_all, sessions[k], api, bodies[k::CLIENTS]) for k in range(CLIENTS)]
+        jobs = [clients.submit(_post_all, api.line(), bodies[k::CLIENTS]) for k in range(CLIENTS)]
         accepted = sum(job.result() for job in jobs)
     if accepted != count:
         raise RuntimeError(f"{accepted} of {count} events were accepted")
     return count / (time.perf_counter() - began)
 
 
-def _post_all(session: requests.Session, api: Api, bodies: list[bytes]) -> int:
-    return sum(api.post_events(body, session=session)["accepted"] for body in bodies)
+def _post_all(line: Line, bodies: list[bytes]) -> int:
+    return sum(line.post_events(body) for body in bodies)
 
 
 def _copy(stage: Stage) -> float:
