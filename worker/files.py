@@ -18,9 +18,10 @@ from exporters.base import Door
 from models import heartbeat
 from worker import run_claim, runs, upload_claim, uploads
 from worker.app import Workplace
+from worker.ear import Ear
 from worker.heart import Heart
 from worker.outage import DATABASE_ERRORS, in_short, is_outage
-from worker.queues import FILES_BELL, wait_for_bell
+from worker.queues import FILES_BELL
 from worker.ways import Ways
 
 log = logging.getLogger(__name__)
@@ -54,6 +55,7 @@ class Office:
     door: Door
     ways: Ways
     heart: Heart
+    ear: Ear
     is_over: threading.Event = field(default_factory=threading.Event)
     has_news: threading.Condition = field(default_factory=threading.Condition)
     news: int = 0  # counts what may have made an upload due
@@ -95,7 +97,7 @@ class Office:
         if self.try_to(self.make_one):
             self.tell()
             return
-        if wait_for_bell(self.place.redis, LOOK_SECONDS, FILES_BELL):
+        if self.ear.wait(LOOK_SECONDS):
             self.tell()
 
     def make_one(self) -> bool:
@@ -199,5 +201,6 @@ def run_files(
     place: Workplace, *, name: str, stopping: Callable[[], bool], door: Door, box_seconds: float = BOX_SECONDS
 ) -> None:
     """Work on files for one box."""
-    heart = Heart(place.engine, stopping=stopping)
-    Office(place, name, stopping, door, Ways(place.seal), heart).work(box_seconds)
+    heart, ear = Heart(place.engine, stopping=stopping), Ear(place.redis, FILES_BELL)
+    Office(place, name, stopping, door, Ways(place.seal), heart, ear).work(box_seconds)
+    ear.close()

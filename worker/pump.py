@@ -24,10 +24,10 @@ from models import heartbeat, partitions
 from models.base import utc_now
 from worker import claim, reaper, verdict
 from worker.app import Workplace
+from worker.ear import Ear
 from worker.lease import Lease, Sent
 from worker.outage import DATABASE_ERRORS, in_short, is_outage
 from worker.plans import Plans
-from worker.queues import bell_rang, wait_for_bell
 from worker.results import WITHIN, Results
 from worker.verdict import Effect
 
@@ -40,7 +40,10 @@ KEPT = IN_FLIGHT // 4
 """Of these slots no profile gets more than a few: however slow the others are, there is room for the next one."""
 
 BOX_SECONDS = 20.0
-LAST_CLAIM_SECONDS = 60.0
+SLOW_SECONDS = 1.0
+"""At the end of a box a profile with a request in the air for longer gets nothing more, so that it ends."""
+
+LAST_CLAIM_SECONDS = 150.0
 """When a box that cannot end, because something is in flight all the time, claims no more."""
 
 DRAIN_SECONDS = 20.0
@@ -66,7 +69,8 @@ NOT_BEGUN_SLACK = 5
 class Pump:
     """One pump for one time box. `name` is the same for every pump of one worker process, one after the other.
 
-    flying counts what is in flight for each profile; in_vain claims in a row that found nothing. leaving_out: profiles that get nothing more in this box.
+    flying counts what is in flight for each profile; in_vain claims in a row that found nothing. leaving_out: profiles
+    that get nothing more in this box; is_over: none does. has_backlog: the last claim took as much as it could.
     """
 
     place: Workplace
@@ -75,9 +79,12 @@ class Pump:
     flights: Flights[Sent]
     plans: Plans
     results: Results
+    ear: Ear
     flying: dict[int, int] = field(default_factory=dict)
     leaving_out: set[int] = field(default_factory=set)
+    is_over: bool = False
     is_hungry: bool = True
+    has_backlog: bool = False
     in_vain: int = 0
     claim_at: float = 0.0
     look_again_at: float = 0.0
@@ -95,12 +102,17 @@ class Pump:
                 self.turn()
             else:
                 sleep(LOOK_AGAIN_SECONDS)
-        self.leaving_out = set(self.flying)
-        while self.leaving_out and not self.stopping() and monotonic() - began < LAST_CLAIM_SECONDS:
-            # What is slow keeps the box open; the others must not wait for it.
-            self.turn()
-            self.leaving_out.intersection_update(self.flying)
+        self.close_box(began + LAST_CLAIM_SECONDS)
         self.drain()
+        self.ear.close()
+
+    def close_box(self, ends: float) -> None:
+        """Let the air become empty. What is slow keeps the box open and gets nothing more; the others must not wait for it."""
+        while self.flying and not self.stopping() and monotonic() < ends:
+            slow = {sent.lease.plan.profile_id for sent in self.flights.older_than(SLOW_SECONDS)}
+            self.leaving_out |= slow
+            self.is_over = not slow
+            self.turn()
 
     def begin(self) -> bool:
         """Free the leases of a predecessor of this name that died. Returns False when Postgres is away."""
@@ -131,18 +143,19 @@ class Pump:
     def is_time_to_claim(self) -> bool:
         """Claim after a claim that found something, after the bell, and every quarter of a second anyway."""
         room, now = self.flights.room, monotonic()
-        if now < self.claim_at and (room < MUCH_ROOM or not self.is_hungry):
+        if self.is_over or not room or (self.has_backlog and room < MUCH_ROOM and now < self.claim_at):
             return False
-        return room > 0 and (self.is_hungry or now >= self.look_again_at or bell_rang(self.place.redis))
+        return self.is_hungry or now >= self.look_again_at
 
     def claim_and_start(self) -> None:
         """Lease what may go out now, write its requests and start them."""
+        room = self.flights.room
         claimed = self.try_to(
             lambda: claim.claim(
                 self.place.engine,
                 self.plans,
                 pump=self.name,
-                room=self.flights.room,
+                room=room,
                 flying=self.flying,
                 kept=KEPT,
                 without=self.leaving_out,
@@ -153,7 +166,7 @@ class Pump:
             self.is_hungry, self.look_again_at = False, monotonic() + 2 * LOOK_AGAIN_SECONDS
             return
         self.start(claimed.leases)
-        self.is_hungry = bool(claimed.leases)
+        self.is_hungry, self.has_backlog = bool(claimed.leases), len(claimed.leases) >= room
         self.in_vain = 0 if claimed.leases else min(self.in_vain + 1, 10)
         wait = min(LOOK_AGAIN_SECONDS, LOOK_SOON_SECONDS * 2**self.in_vain)
         self.look_again_at = monotonic() + (wait if claimed.again_in is None else min(wait, claimed.again_in))
@@ -213,7 +226,10 @@ class Pump:
 
     def collect(self, *, wait: float) -> None:
         """Take what has landed, judge it, and record once enough is there or it has waited long enough."""
-        landed = self.flights.finished(wait)
+        heeding = None if self.is_hungry or not self.flights.room else self.ear.listen()
+        landed = self.flights.finished(wait, heeding)
+        if heeding is not None and self.ear.rang():
+            self.is_hungry = True
         now = utc_now()
         for sent, reply in landed:
             self.note_landing(sent)
@@ -243,7 +259,7 @@ class Pump:
         wait = min(self.longest_rest, max(0.0, self.chores_at - now))
         if not self.results.is_empty or self.look_again_at - now < LOOK_AGAIN_SECONDS / 2:
             wait = min(wait, max(0.0, self.look_again_at - now))
-        self.is_hungry = wait_for_bell(self.place.redis, wait) or monotonic() >= self.look_again_at
+        self.is_hungry = self.ear.wait(wait) or monotonic() >= self.look_again_at
 
     def do_chores(self) -> None:
         """Every few seconds: show signs of life, free lost leases, look for rows to be sent alone."""
@@ -313,4 +329,4 @@ def run_pump(place: Workplace, *, name: str, stopping: Callable[[], bool], box_s
     """Be a pump for one box."""
     plans = Plans(place.seal, place.config.account_time_zone)
     results = Results(place.engine, place.config.account_time_zone)
-    Pump(place, name, stopping, Flights(place.guard, IN_FLIGHT), plans, results).run(box_seconds)
+    Pump(place, name, stopping, Flights(place.guard, IN_FLIGHT), plans, results, Ear(place.redis)).run(box_seconds)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import time
 from typing import Final
-from weakref import WeakKeyDictionary
 
 from redis import Redis
 from redis.backoff import ExponentialBackoff, NoBackoff
@@ -30,15 +29,11 @@ JOBS: Final = {DELIVER: "worker.jobs.deliver", FILES: "worker.jobs.files", TICK:
 BELL: Final = "waybill:bell"
 FILES_BELL: Final = "waybill:bell:files"
 BELL_TTL = 60
-JOB_SECONDS = 300  # a last resort above the longest pump, nothing relies on it: it strikes at any line
+JOB_SECONDS = 400  # a last resort above the longest pump, nothing relies on it: it strikes at any line
 LONG_JOB_SECONDS = 14 * 3600  # the same for files: one upload may take six hours, and begin six hours after the job
 JOB_TTL = 60
 FAILURE_TTL = 3600
 REST_SECONDS = 5.0
-BELL_REST_SECONDS = 1.0
-
-_absent_until: WeakKeyDictionary[Redis, float] = WeakKeyDictionary()
-"""When a client whose Redis was away is tried again: a busy pump asks for the bell many times a second."""
 
 
 def patient_redis(url: str, *, retries: int = 1) -> Redis:
@@ -146,44 +141,12 @@ def keep_waiting(redis: Redis, queue: str, *, workers: int) -> None:
         enqueue(redis, queue)
 
 
-def bell_rang(redis: Redis, bell: str = BELL) -> bool:
-    """Say whether the bell was rung since somebody last looked. Waits for nothing; without Redis it says no."""
-    if time.monotonic() < _absent_until.get(redis, 0.0):
-        return False
-    try:
-        return redis.lpop(bell) is not None
-    except (RedisError, OSError) as error:
-        _note_absence(redis, error)
-        return False
-
-
-def wait_for_bell(redis: Redis, seconds: float, bell: str = BELL) -> bool:
-    """Wait until the bell rings, at most so many seconds and never over one. Without Redis it just sleeps."""
-    seconds = min(seconds, 1.0)
-    if seconds < 0.01:  # BLPOP rounds down to milliseconds, and takes 0 for ever
-        return bell_rang(redis, bell)
-    end = time.monotonic() + seconds
-    if time.monotonic() >= _absent_until.get(redis, 0.0):
-        try:
-            return redis.blpop([bell], timeout=seconds) is not None
-        except (RedisError, OSError) as error:
-            _note_absence(redis, error)
-    time.sleep(max(0.0, end - time.monotonic()))
-    return False
-
-
 def is_there(redis: Redis) -> bool:
     """Say whether Redis answers."""
     try:
         return bool(redis.ping())
     except (RedisError, OSError):
         return False
-
-
-def _note_absence(redis: Redis, error: Exception) -> None:
-    if redis not in _absent_until:
-        log.warning("bell.away", extra={"error": str(error)})
-    _absent_until[redis] = time.monotonic() + BELL_REST_SECONDS
 
 
 def _queue_key(queue: str) -> str:

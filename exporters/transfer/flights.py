@@ -15,6 +15,7 @@ from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import chain
 from time import monotonic
 from typing import Any, Generic, TypeVar
 
@@ -94,15 +95,30 @@ class Flights(Generic[T]):
             name.is_tried = True
             self._launch(flight)
 
-    def finished(self, wait: float) -> list[tuple[T, Reply]]:
+    def older_than(self, seconds: float) -> list[T]:
+        """Give the tags of what has been in the air for longer, or waits that long for its host's name."""
+        since = monotonic() - seconds
+        waiting = (flight for name in self._names.values() for flight in name.queue)
+        return [flight.tag for flight in chain(self._flying.values(), waiting) if flight.began < since]
+
+    def finished(self, wait: float, heeding: int | None = None) -> list[tuple[T, Reply]]:
         """Return what has ended since, as soon as there is something, and at the latest after `wait` seconds.
 
-        An empty list means that the time is over or that `wake` was called.
+        heeding: a file of the caller's; that it can be read is a reason to return as well. An empty list means that, or
+        that the time is over, or that `wake` was called.
         """
-        ends = monotonic() + wait
+        if heeding is not None:
+            self._epoll.register(heeding, select.EPOLLIN)
+        try:
+            return self._finished(monotonic() + wait, heeding)
+        finally:
+            if heeding is not None:  # not kept: once its owner closes it, its number may be a transfer's
+                self._epoll.unregister(heeding)
+
+    def _finished(self, ends: float, heeded: int | None) -> list[tuple[T, Reply]]:
         is_woken = False
         while True:
-            is_woken = self._turn(0.0 if self._landed else ends - monotonic()) or is_woken
+            is_woken = self._turn(0.0 if self._landed else ends - monotonic(), heeded) or is_woken
             self._collect()
             if self._landed or is_woken or monotonic() >= ends:
                 landed, self._landed = self._landed, []
@@ -172,14 +188,16 @@ class Flights(Generic[T]):
     def _set_timer(self, milliseconds: int) -> None:
         self._timer_at = math.inf if milliseconds < 0 else monotonic() + milliseconds / 1000
 
-    def _turn(self, wait: float) -> bool:
-        """Let libcurl work once, at most `wait` seconds from now; True when the bell rang."""
+    def _turn(self, wait: float, heeded: int | None) -> bool:
+        """Let libcurl work once, at most `wait` seconds from now; True when woken, or when the heeded file can be read."""
         is_rung = False
         wait = min(wait, self._timer_at - monotonic())
         act = self._multi.socket_action
         for fd, events in self._epoll.poll(max(0.0, wait), 1024):
             if fd == self._bell:
                 os.eventfd_read(fd)
+                is_rung = True
+            elif fd == heeded:
                 is_rung = True
             else:
                 act(fd, _ACTIONS[events & 31])

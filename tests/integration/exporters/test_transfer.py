@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 import time
 from collections.abc import Iterator
@@ -482,3 +483,23 @@ def test_a_request_sent_alone_tells_where_its_time_went(
     refused = send(NOWHERE, get(receiver.url("ok"))).timing
     assert refused is not None
     assert refused.first_byte_ms is None
+
+
+def test_a_file_that_can_be_read_ends_the_wait_and_is_not_watched_any_more(receiver: Receiver):
+    reading, writing = os.pipe()
+    flights: Flights[str] = Flights(LOOPBACK)
+    flights.start("slow", get(receiver.url("slow/0.5")))
+    os.write(writing, b"!")
+    assert flights.finished(30, heeding=reading) == []
+    assert [tag for tag, _ in flights.finished(30)] == ["slow"]
+    os.close(reading)
+    os.close(writing)
+    flights.close()
+
+
+def test_what_is_in_the_air_for_long_is_told_apart(receiver: Receiver):
+    flights: Flights[str] = Flights(LOOPBACK)
+    flights.start("old", get(receiver.url("slow/30")))
+    assert flights.older_than(0) == ["old"]
+    assert flights.older_than(3600) == []
+    flights.close()

@@ -21,6 +21,7 @@ from exporters.transfer import FileDoor, Flights
 from web import create_app
 from worker import pump, run_claim
 from worker.app import open_workplace
+from worker.ear import Ear
 from worker.files import run_files
 from worker.lease import Sent
 from worker.plans import Plans
@@ -77,7 +78,9 @@ def deliver(point: Point) -> None:
     if point is Point.RECORDED_NOT_COMMITTED:
         _die_after(place.engine, "/* record: the next state", times=1)
     plans = Plans(place.seal, "UTC")
-    pump.Pump(place, NAME, lambda: False, kind(place.guard), plans, results(place.engine)).run(MOST_SECONDS)
+    pump.Pump(place, NAME, lambda: False, kind(place.guard), plans, results(place.engine), Ear(place.redis)).run(
+        MOST_SECONDS
+    )
 
 
 def make_files() -> None:

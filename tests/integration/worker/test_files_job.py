@@ -21,8 +21,9 @@ from tests.factories import route
 from tests.integration.worker.file_works import NAME, FileServer, FileWorks
 from tests.integration.worker.rig import Rig
 from tests.integration.worker.works import NO_REDIS, wait_until
+from worker.ear import Ear
 from worker.files import UPLOADERS, run_files
-from worker.queues import FILES, FILES_BELL, Doorbell, files_bell, job_seconds, ring_files, wait_for_bell
+from worker.queues import FILES, FILES_BELL, Doorbell, files_bell, job_seconds, ring_files
 
 
 class SlowServer(FileServer):
@@ -238,14 +239,15 @@ def test_a_temporary_failure_leaves_the_job_alive(files: FileWorks):
 def test_the_bell_of_files_wakes_their_worker_and_no_pump(empty_redis_url: str):
     redis = Redis.from_url(empty_redis_url)
     ring_files(redis)
-    assert wait_for_bell(redis, 0.1) is False
-    assert wait_for_bell(redis, 1, FILES_BELL)
+    pump, office = Ear(redis), Ear(redis, FILES_BELL)
+    assert not pump.wait(0.1)
+    assert office.wait(1)
     assert redis.llen(f"rq:queue:{FILES}") == 1
     files_bell(redis).ring()
     assert redis.llen(f"rq:queue:{FILES}") == 1  # one waits: another would be of no use
-    assert wait_for_bell(redis, 1, FILES_BELL)
+    assert office.wait(1)
     Doorbell(redis, workers=1).ring()
-    assert not wait_for_bell(redis, 0.1, FILES_BELL)
+    assert not office.wait(0.1)
     redis.close()
 
 

@@ -190,6 +190,30 @@ def test_at_the_end_of_a_box_the_slow_ones_hold_up_nobody_else(works: Works):
     assert works.states(slow) == {"delivered": 32, "pending": 18}  # it got no more, and nothing was cut
 
 
+def test_a_receiver_that_turns_slow_at_the_end_of_a_box_holds_up_nobody_else_either(works: Works):
+    with Receiver() as bad, Receiver() as good:
+        works.profile(bad.url("slow/2"), routes=[route(campaign=1)])
+        slower = works.profile(bad.url("slow/4"), routes=[route(campaign=3)])
+        well = works.profile(good.url(), routes=[route(campaign=2)])
+        works.events(3, campaignId=1)
+        sent: list[str] = []
+        states: list[dict[str, int]] = []
+
+        def stopping() -> bool:
+            if not sent and monotonic() > began + 1.5:  # the box is over, and only the first slow ones are in the air
+                sent.extend(works.events(3, campaignId=3))
+            if len(sent) == 3 and works.states(slower)["leased"] == 3 and monotonic() > began + 3:
+                sent.extend(works.events(5, campaignId=2))
+            if not states and works.is_done(well) and len(sent) == 8:
+                states.append(dict(works.states(slower)))
+            return False
+
+        began = monotonic()
+        pump.run_pump(works.place, name="pump", stopping=stopping, box_seconds=0.3)
+    assert states == [{"leased": 3}]  # they were still in the air
+    assert works.states(well) == {"delivered": 5}
+
+
 def render(works: Works, leases: list[Lease], statement: str) -> dict[int, object]:
     """Render with a projection that does what none should do: fail."""
     plan = replace(leases[0].plan, _statement=statement, _parameters={})

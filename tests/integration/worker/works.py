@@ -20,6 +20,7 @@ from tests.factories import accept_events, add_profile, deliveries, event_docume
 from tests.servers import app_environment
 from worker import claim, pump, record, verdict
 from worker.app import Workplace, open_workplace
+from worker.ear import Ear
 from worker.gatekeeper import Ended
 from worker.lease import Lease, Sent
 from worker.plans import Plans
@@ -226,7 +227,7 @@ class Works:
         place = self.workplace()
         flights: Flights[Sent] = Flights(place.guard, pump.IN_FLIGHT)
         results = Results(place.engine)
-        return pump.Pump(place, name, stopping, flights, self.new_plans(), results, longest_rest=0.05)
+        return pump.Pump(place, name, stopping, flights, self.new_plans(), results, Ear(place.redis), longest_rest=0.05)
 
     def pump(self, until: Callable[[], bool], *, seconds: float = 15, name: str = PUMP) -> float:
         """Be a pump until something is true, which must be so within `seconds`. Gives how long it took."""
