@@ -75,7 +75,7 @@ class Servers:
                 return name
             half_made = f"making_{secrets.token_hex(4)}"
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(half_made)))
-            _migrate(named(server, half_made))
+            migrate(named(server, half_made))
             connection.execute(
                 sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(half_made), sql.Identifier(name))
             )
@@ -153,7 +153,7 @@ def _migrations_state() -> str:
     return state.hexdigest()[:12]
 
 
-def _migrate(url: str) -> None:
+def migrate(url: str) -> None:
     """Run the migrations as the release line of the Procfile does; without any the database stays empty."""
     if not any((ROOT / "migrations" / "versions").glob("*.py")):
         return
