@@ -37,10 +37,12 @@ def event(number: int, run: str, *, campaigns: int = 10) -> dict[str, Any]:
     }
 
 
-def batches(count: int, size: int, run: str) -> list[bytes]:
+def batches(count: int, size: int, run: str, *, campaigns: int = 10) -> list[bytes]:
     """Give `count` events as JSON arrays of `size`."""
     return [
-        json.dumps([event(number, run) for number in range(first, min(first + size, count))]).encode()
+        json.dumps(
+            [event(number, run, campaigns=campaigns) for number in range(first, min(first + size, count))]
+        ).encode()
         for first in range(0, count, size)
     ]
 

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from bench.api import Api
-from bench.rows import Row
+from bench.rows import Row, at_most
 from bench.stage import Stage
 from dev import postgres_binaries
 from models.run import Run
@@ -52,7 +52,7 @@ def rows(stage: Stage, api: Api) -> list[Row]:
     api.put(_profile("none"))
     with stage.engine.begin() as connection:
         for statement in FILL:
-            connection.execute(sa.text(statement), {"rows": ROWS})
+            connection.execute(sa.text(statement), {"rows": stage.sized(ROWS)})
     with stage.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(sa.text("VACUUM ANALYZE"))
     source = _planned(api, None)
@@ -64,11 +64,13 @@ def rows(stage: Stage, api: Api) -> list[Row]:
         told = _write(stage)
         found.append(
             Row(
-                f"file: {ROWS:,} x {len(COLUMNS)}, packed: {compression}",
+                f"file: {stage.sized(ROWS):,} x {len(COLUMNS)}, packed: {compression}",
                 f"{told['seconds']:.1f} s, {told['megabytes']:.0f} MB of memory",
                 reference=f"psql \\copy: {reference:.1f} s",
                 ratio=told["seconds"] / reference,
                 must=f"{most} times, 120 MB",
+                share=min(at_most(told["seconds"] / reference, most), at_most(told["megabytes"], 120)),
+                figures={**told, "reference_seconds": reference},
                 note=f"{told['bytes'] / 1e6:.0f} MB, stored in Postgres, SHA-256",
             )
         )

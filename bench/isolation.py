@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from bench import latency
 from bench.api import Api
 from bench.events import profile
-from bench.rows import Row
+from bench.rows import Row, at_most
 from bench.stage import Stage, peak_memory_of
 
 SECONDS = 20
@@ -65,6 +65,8 @@ def rows(stage: Stage, api: Api) -> list[Row]:
             reference=f"without: p95 {alone.p95:.1f} ms",
             ratio=beside.p95 / alone.p95,
             must="1.2 times",
+            share=at_most(beside.p95 / alone.p95, 1.2),
+            figures={"p95_ms": beside.p95, "reference_p95_ms": alone.p95, "megabytes": beside.memory},
             note=f"{beside.arrived} of {latency.RATE * SECONDS} arrived; a worker's memory: {beside.memory} MB, {alone.memory} before",
         )
         for title, beside in found

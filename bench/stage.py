@@ -18,6 +18,7 @@ import requests
 import sqlalchemy as sa
 from cryptography.fernet import Fernet
 
+from bench.api import Api
 from dev.files import kept_port
 from dev.postgres import Postgres
 from dev.redis import Redis
@@ -28,9 +29,11 @@ ROOT = Path(__file__).resolve().parent.parent
 class Stage:
     """Servers, an environment, and processes that are ended with it."""
 
-    def __init__(self, *, loaded: str | None = None, only: str = "") -> None:
+    def __init__(self, *, loaded: str | None = None, only: str = "", scale: float = 1.0) -> None:
         self.loaded, self.only = loaded, only
         """The URL of a database that `bench.loader` has filled; None: a row that needs one fills its own. A part of names."""
+
+        self._scale = scale
 
         self.folder = Path(tempfile.mkdtemp(prefix="waybill-bench-"))
         self._postgres, self._redis = Postgres(self.folder / "postgres"), Redis(self.folder / "redis")
@@ -71,6 +74,39 @@ class Stage:
         """The web process's address."""
         return f"http://127.0.0.1:{self.web_port}"
 
+    def sized(self, count: int) -> int:
+        """Give how many of something this bench takes: a quick one takes fewer."""
+        return int(count * self._scale)
+
+    def api(self, email: str = "bench") -> Api:
+        """Give a way in with a key of its own, of the database that web works on."""
+        return Api(self.web, self.run("flask", "--app", "wsgi", "api-key", "create", email).split()[-1])
+
+    def filled(self, name: str) -> str:
+        """Give the URL of a database full of months of work: the one that was given, or a new one, which takes minutes."""
+        if self.loaded is not None:
+            return self.loaded
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(sa.text(f"CREATE DATABASE {name}"))
+        url = sa.make_url(self.environment["DATABASE_URL"]).set(database=name).render_as_string(hide_password=False)
+        self.run("flask", "--app", "wsgi", "db", "upgrade", DATABASE_URL=url)
+        self.run("python", "-m", "bench.loader", "--deliveries", str(self.sized(5_000_000)), DATABASE_URL=url)
+        return url
+
+    @contextmanager
+    def working_on(self, url: str) -> Iterator[None]:
+        """Let web, workers and `engine` work on another database for a while."""
+        before, engine = self.environment["DATABASE_URL"], self.engine
+        self.environment["DATABASE_URL"] = url
+        self.engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1))
+        self.start_web()
+        try:
+            yield
+        finally:
+            self.engine.dispose()
+            self.environment["DATABASE_URL"], self.engine = before, engine
+            self.start_web()
+
     def run(self, program: str, *arguments: str, **environment: str) -> str:
         """Run a program of the virtual environment to its end and give what it printed."""
         path, told = Path(sys.executable).parent / program, {**self.environment, **environment}
@@ -97,6 +133,12 @@ class Stage:
     def start_worker(self, processes: int) -> subprocess.Popen[bytes]:
         """Start `python -m worker` as the Procfile does."""
         return self.start(sys.executable, "-m", "worker", WORKER_PROCESSES=str(processes))
+
+    @property
+    def web_process(self) -> subprocess.Popen[bytes]:
+        """The parent of the web processes."""
+        assert self._web_process is not None
+        return self._web_process
 
     def end(self, process: subprocess.Popen[bytes]) -> None:
         """End a process as a host would."""
@@ -146,9 +188,9 @@ class Stage:
 
 
 @contextmanager
-def stage(*, loaded: str | None = None, only: str = "") -> Iterator[Stage]:
+def stage(*, loaded: str | None = None, only: str = "", scale: float = 1.0) -> Iterator[Stage]:
     """Give a stage that is set up, and tear it down afterwards."""
-    made = Stage(loaded=loaded, only=only)
+    made = Stage(loaded=loaded, only=only, scale=scale)
     try:
         made.set_up()
         yield made

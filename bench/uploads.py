@@ -12,7 +12,7 @@ from typing import Any
 import trustme
 
 from bench.api import Api
-from bench.rows import Row
+from bench.rows import Row, at_least, at_most
 from bench.stage import ROOT, Stage
 from tests.file_servers import FileServer, OpenSsh, Vsftpd
 
@@ -44,6 +44,8 @@ def _row(name: str, server: FileServer) -> Row:
         reference=f"libcurl alone: {theirs:.0f} MB/s",
         ratio=ours / theirs,
         must="100 MB/s, memory flat",
+        share=min(at_least(ours, 100), at_most(long["megabytes"], 1.1 * short["megabytes"])),
+        figures={"megabytes_per_s": ours, "reference_megabytes_per_s": theirs, "megabytes": long["megabytes"]},
         note=f"both processes' memory: {short['megabytes']:.0f} MB for {SHORT} MB, {long['megabytes']:.0f} MB for {LONG} MB",
     )
 
