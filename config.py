@@ -102,6 +102,12 @@ def _count(low: int, high: int) -> Callable[[str], int]:
     return read
 
 
+def _yes_or_no(text: str) -> bool:
+    if text.lower() not in {"yes", "no"}:
+        raise ValueError("must be yes or no")
+    return text.lower() == "yes"
+
+
 def _setting(sentence: str, read: Callable[[str], Any], default: str | None = None) -> Any:
     return field(metadata={"sentence": sentence, "read": read, "default": default})
 
@@ -119,6 +125,11 @@ class Config:
     port: int = _setting("The port the web process listens on.", _count(1, 65535), "5000")
     web_concurrency: int = _setting("How many web processes.", _count(1, 64), "2")
     worker_processes: int = _setting("How many processes send postbacks at once.", _count(1, 64), "2")
+    database_pooled: bool = _setting(
+        "yes: between Waybill and Postgres stands PgBouncer, or one like it, that lends connections by the transaction.",
+        _yes_or_no,
+        "no",
+    )
     account_time_zone: str = _setting("The zone of times that come without an offset.", _time_zone, "UTC")
     egress_allow: str = _setting(
         "Private targets that may be dialled: comma-separated CIDR or CIDR:port, e.g. 10.1.2.0/24:443.",

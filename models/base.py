@@ -62,22 +62,33 @@ QUIET_SECONDS = 1.0
 _BACK_AT = "waybill.back_at"
 
 
-def engine_options(*, pool_size: int, asks: bool = True) -> dict[str, Any]:
-    """Options for every engine of ours: UTC, bounded statements, locks and idle transactions (milliseconds).
+LIMITS = {
+    "timezone": "UTC",
+    "statement_timeout": 30_000,
+    "lock_timeout": 5_000,
+    "idle_in_transaction_session_timeout": 15_000,
+}
+"""What every session is under: UTC, bounded statements, locks and idle transactions (milliseconds)."""
+
+_KEEPALIVES = {
+    # The server's end of the line: or the connections of a machine that vanished take up places for two hours.
+    "tcp_keepalives_idle": 30,
+    "tcp_keepalives_interval": 10,
+    "tcp_keepalives_count": 3,
+}
+
+
+_OWN_SESSION = {"options": " ".join(f"-c {name}={value}" for name, value in (LIMITS | _KEEPALIVES).items())}
+_SHARED_SESSION = {"prepare_threshold": None}
+
+
+def engine_options(*, pool_size: int, asks: bool = True, pooled: bool = False) -> dict[str, Any]:
+    """Options for every engine of ours.
 
     asks: a pooled connection that was quiet for a while is asked whether it lives; whoever outlives a lost one by
-    himself saves the question.
+    himself saves the question. pooled: PgBouncer lends the server's connections by the transaction, so nothing may be
+    left in a session: the limits are the role's (`give_limits_to_role`), and no statement is prepared.
     """
-    waits = {
-        "timezone": "UTC",
-        "statement_timeout": 30_000,
-        "lock_timeout": 5_000,
-        "idle_in_transaction_session_timeout": 15_000,
-        # The server's end of the line: or the connections of a machine that vanished take up places for two hours.
-        "tcp_keepalives_idle": 30,
-        "tcp_keepalives_interval": 10,
-        "tcp_keepalives_count": 3,
-    }
     return {
         "hide_parameters": True,  # customers must not stand in tracebacks
         "pool_size": pool_size,
@@ -85,7 +96,7 @@ def engine_options(*, pool_size: int, asks: bool = True) -> dict[str, Any]:
         "pool_events": [(_note_return, "checkin"), (_ask_quiet, "checkout")] if asks else [],
         "pool_recycle": 600,
         "connect_args": {
-            "options": " ".join(f"-c {name}={value}" for name, value in waits.items()),
+            **(_SHARED_SESSION if pooled else _OWN_SESSION),
             "connect_timeout": 5,
             "application_name": "waybill",
             # Our end: where packets vanish without a word, half a minute is waited and not a quarter of an hour.
@@ -118,6 +129,20 @@ def refuse_old_postgres(connection: sa.Connection) -> None:
     major = driver.info.server_version // 10_000
     if major < OLDEST_POSTGRES:
         raise OldPostgres(f"Postgres {OLDEST_POSTGRES} or newer is required, the server is version {major}")
+
+
+def give_limits_to_role(connection: sa.Connection) -> None:
+    """Have every new session of this role in this database begin with the limits. The caller commits.
+
+    The last word for who is behind a pooler; a session that brings limits of its own is not touched.
+    """
+    for name, value in LIMITS.items():
+        connection.execute(
+            sa.text(
+                f"DO $$ BEGIN EXECUTE format('ALTER ROLE CURRENT_USER IN DATABASE %I SET {name} = %L',"
+                f" current_database(), '{value}'); END $$"
+            )
+        )
 
 
 def utc_now() -> datetime:

@@ -16,69 +16,36 @@ import grp
 import os
 import pwd
 import shutil
-import signal
-import socket
 import subprocess
-import sys
-import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any, ClassVar, Self
 
-import pytest
 import trustme
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from dev.files import kept_port
 from exporters.ftp_settings import FtpSettings
 from exporters.transfer.place import fingerprint
+from tests.unpacked import UnpackedServer
 
-HERE = Path(__file__).resolve().parent.parent
-UNPACKED = HERE / ".venv" / "file-servers"
 USER = "anonymous"
 PASSWORD = "p4ss-of-tests"
 
 
-class FileServer:
-    """What all of them share: a process that listens, and is ended with its children."""
+class FileServer(UnpackedServer):
+    """What all of them share besides: a folder that the login sees, and settings that lead there."""
 
-    program: ClassVar[str]
     protocol: ClassVar[str]
     user: ClassVar[str] = USER
 
     def __init__(self, folder: Path) -> None:
-        self.path = _path_of(self.program)
-        self.folder = folder
+        super().__init__(folder)
         self.root = folder / "root"
-        folder.mkdir(parents=True, exist_ok=True)
-        self.port = kept_port(folder / "port")
-        self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
         (self.root / "in").mkdir(parents=True, exist_ok=True)
-        command = self.set_up()
-        if os.geteuid() == 0:  # none of them needs root, and two of them behave otherwise under it
-            for path in (self.folder, *self.folder.rglob("*")):
-                shutil.chown(path, "nobody")
-            command = [sys.executable, str(HERE / "dev" / "unroot.py"), "nobody", *command]
-        with (self.folder / "server.out").open("a+b") as out:
-            self._process = subprocess.Popen(  # vsftpd says what is wrong on its standard input
-                command, cwd=self.folder, env=_environment(), stdin=out, stdout=out, stderr=out, start_new_session=True
-            )
-        self._wait_until_it_listens()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.kill()
-
-    def set_up(self) -> list[str]:
-        """Write the configuration and give the command."""
-        raise NotImplementedError
+        return super().__enter__()
 
     def settings(self, **more: object) -> FtpSettings:
         """Give settings that lead here; keys as in the document."""
@@ -93,41 +60,9 @@ class FileServer:
         """Give what logs in."""
         return {"password": PASSWORD}
 
-    def log(self) -> str:
-        """Give what the server says it saw."""
-        logs = [self.folder / "server.log", self.folder / "server.out"]
-        return "\n".join(log.read_text(errors="replace") for log in logs if log.exists())
-
     def names(self, folder: str = "in") -> list[str]:
         """List what is there, hidden names too."""
         return sorted(path.name for path in (self.root / folder).iterdir())
-
-    def cut(self) -> None:
-        """End the sessions under way, as a broken line would; the server listens on."""
-        assert self._process is not None
-        for pid in _children_of(self._process.pid):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-
-    def kill(self) -> None:
-        """End the server and its sessions at once."""
-        if self._process is not None:
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self.cut()
-            self._process.wait()
-            self._process = None
-
-    def _wait_until_it_listens(self) -> None:
-        ends = time.monotonic() + 10
-        while time.monotonic() < ends:
-            assert self._process is not None
-            if self._process.poll() is not None:
-                break
-            with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
-                return
-            time.sleep(0.02)
-        raise RuntimeError(f"{self.program} did not start:\n{self.log()}")
 
 
 class Vsftpd(FileServer):
@@ -305,23 +240,8 @@ MAKE_KEY: dict[str, Any] = {
 }
 
 
-def _path_of(program: str) -> str:
-    for base in (UNPACKED, Path("/")):
-        path = base / "usr" / "sbin" / program
-        if path.exists():
-            return str(path)
-    if os.environ.get("CI"):
-        pytest.fail(f"{program} is not installed, and in CI it must be: sh tests/install_servers.sh")
-    pytest.skip(f"{program} is not installed here: sh tests/install_servers.sh")
-
-
 def _modules_of(proftpd: str) -> Path:
     return Path(proftpd).parent.parent / "lib" / "proftpd"
-
-
-def _environment() -> dict[str, str]:
-    libraries = sorted({str(path.parent) for path in UNPACKED.glob("usr/lib/*/*.so*")})
-    return {"PATH": os.environ.get("PATH", ""), "LD_LIBRARY_PATH": ":".join(libraries)}
 
 
 def _owner() -> pwd.struct_passwd:
@@ -331,13 +251,3 @@ def _owner() -> pwd.struct_passwd:
 def _write_certificate(authority: trustme.CA, host: str, path: Path) -> None:
     issued = authority.issue_cert(host)
     path.write_bytes(b"".join(blob.bytes() for blob in (issued.private_key_pem, *issued.cert_chain_pems)))
-
-
-def _children_of(pid: int) -> list[int]:
-    found: list[int] = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError, ValueError, IndexError):
-            if int(stat.read_text().rsplit(")", 1)[1].split()[1]) == pid:
-                child = int(stat.parent.name)
-                found += [child, *_children_of(child)]
-    return found

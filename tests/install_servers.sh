@@ -1,5 +1,5 @@
 #!/bin/sh
-# The tests of uploads talk to vsftpd, ProFTPD and OpenSSH. Those that are missing are fetched as Debian packages and unpacked into
+# The tests of uploads talk to vsftpd, ProFTPD and OpenSSH, one talks to Postgres through PgBouncer. Those that are missing are fetched as Debian packages and unpacked into
 # the virtual environment: nothing is installed, nothing runs by itself, and the two FTP servers do not drive each other
 # out. Where that is not possible the tests are skipped, which pytest says with its reason; in CI they fail.
 set -u
@@ -29,5 +29,6 @@ missing=""
 fetch vsftpd vsftpd || missing="$missing vsftpd"
 fetch proftpd proftpd-core proftpd-mod-crypto || missing="$missing ProFTPD"
 fetch sshd openssh-server || missing="$missing OpenSSH"
+fetch pgbouncer pgbouncer || missing="$missing PgBouncer"
 [ -z "$missing" ] || echo "not to be had here:$missing; their tests will be skipped" >&2
 exit 0

@@ -28,7 +28,7 @@ def create_app(config: Config) -> Flask:
     app = Flask(__name__)
     app.config.update(
         SQLALCHEMY_DATABASE_URI=config.database_url,
-        SQLALCHEMY_ENGINE_OPTIONS=engine_options(pool_size=8),
+        SQLALCHEMY_ENGINE_OPTIONS=engine_options(pool_size=8, pooled=config.database_pooled),
         SECRET_KEY=config.secret_key,
         MAX_CONTENT_LENGTH=MOST_BODY_BYTES,
     )

@@ -29,6 +29,8 @@ STATE = sa.text(
     SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::bool AS is_read_only,
         current_setting('server_version_num')::int / 10000 AS version, current_setting('fsync') AS fsync, current_setting('full_page_writes') AS full_page_writes,
         current_setting('synchronous_commit') AS synchronous_commit,
+        current_setting('statement_timeout') <> '0' AND current_setting('lock_timeout') <> '0'
+            AND current_setting('idle_in_transaction_session_timeout') <> '0' AS has_limits,
         (SELECT extract(epoch FROM now() - at) FROM heartbeats WHERE name = 'tick') AS tick_age,
         (SELECT extract(epoch FROM now() - max(at)) FROM heartbeats WHERE name LIKE 'deliver:%') AS worker_age,
         to_regclass('events') IS NOT NULL AS has_events"""
@@ -73,8 +75,8 @@ class Readiness:
                     is_late = bool(connection.scalar(LATE_FILES))
             if refusals:
                 return refusals, []
-            late = ["files"] if is_late else []
-            degraded = [*self._redis_faults(), *_sleepers(state), *late, *self._key_faults(engine)]
+            own = [name for name, is_wrong in (("files", is_late), ("limits", not state.has_limits)) if is_wrong]
+            degraded = [*self._redis_faults(), *_sleepers(state), *own, *self._key_faults(engine)]
         except SQLAlchemyError:
             return ["the database cannot be written"], []
         return [], degraded

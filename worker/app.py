@@ -28,9 +28,10 @@ class Workplace:
 
 def open_workplace(config: Config, *, pool_size: int = 2) -> Workplace:
     """Open everything a job needs. Connects to nothing yet."""
+    options = engine_options(pool_size=pool_size, asks=False, pooled=config.database_pooled)
     return Workplace(
         config=config,
-        engine=sa.create_engine(config.database_url, **engine_options(pool_size=pool_size, asks=False)),
+        engine=sa.create_engine(config.database_url, **options),
         redis=patient_redis(config.redis_url),
         seal=Seal(config.encryption_keys),
         guard=guard_from(config.egress_allow),

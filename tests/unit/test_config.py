@@ -38,11 +38,17 @@ def test_lists_are_read() -> None:
     assert config.card_scan_exempt == {"a", "items[].b.c"}
 
 
+@pytest.mark.parametrize(("text", "means"), [("yes", True), ("No", False), ("", False)])
+def test_a_pooler_is_said_with_yes_or_no(text: str, means: bool) -> None:
+    assert Config.from_env(GOOD | {"DATABASE_POOLED": text}).database_pooled is means
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [
         ("PROXY_HOPS", "-1"),
         ("PROXY_HOPS", "all"),
+        ("DATABASE_POOLED", "transaction"),
         ("TRUSTED_HOSTS", "https://export.example.com"),
         ("TRUSTED_HOSTS", "export.example.com:443"),
         ("TRUSTED_HOSTS", "*"),

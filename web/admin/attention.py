@@ -35,6 +35,7 @@ HOUSE = {
     "redis eviction policy": ("warning", "Redis may throw jobs away: set its maxmemory-policy to noeviction."),
     "files": ("warning", "A file should have been begun more than 15 minutes ago. Is the worker running?"),
     "keys": ("danger", "Some stored secrets cannot be opened: a key is missing in ENCRYPTION_KEYS."),
+    "limits": ("warning", "Statements run without a time limit: see PgBouncer in docs/operations.md."),
 }
 
 # Only what came last is looked at: events that nobody wants are told by the first thousands of them.

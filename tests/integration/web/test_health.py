@@ -97,6 +97,13 @@ def test_an_old_tick_and_no_worker_only_degrade(app: Flask) -> None:
     assert _ready(app) == (200, {"status": "ready", "degraded": ["schedule", "workers"]})
 
 
+def test_behind_a_pooler_whose_role_has_no_limits_it_only_degrades(make_app: Callable[..., Flask]) -> None:
+    app = make_app(DATABASE_POOLED="yes")  # as long as no release has given them
+    _beat(app)
+    _beat(app, "deliver:host:1")
+    assert _ready(app) == (200, {"status": "ready", "degraded": ["limits"]})
+
+
 def _add_run(app: Flask, **columns: Any) -> None:
     with app.app_context(), Session(db.engine) as session:
         add_run(session, add_file_profile(session), **columns)
