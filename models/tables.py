@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from models.account import ApiKey, User
+from models.alerts import Alert
 from models.audit import AuditLine
 from models.campaign import Campaign, Product
 from models.customer import Customer
@@ -17,6 +18,7 @@ from models.sign_in import LoginFailure, SignIn
 from models.tallies import DeliveryDay
 
 ALL = (
+    Alert,
     ApiKey,
     Attempt,
     AuditLine,

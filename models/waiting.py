@@ -9,7 +9,7 @@ MOST_COUNTED = 100_000
 
 # Both values of `retried` are named, so that each half is read from the front of its index.
 WAITING = sa.text(
-    f"""/* what waits, profile by profile; oldest: when the row that waits longest became due, a retried one when it came */
+    f"""/* what waits, profile by profile; oldest: when the row that waits longest became due, a retried one when it came, the first of them */
     SELECT p.id,
         (SELECT count(*) FROM (SELECT FROM deliveries d WHERE d.profile_id = p.id AND d.state = 'pending'
             LIMIT {MOST_COUNTED}) AS counted) AS pending,
@@ -20,7 +20,8 @@ WAITING = sa.text(
             (SELECT d.due_at FROM deliveries d WHERE d.profile_id = p.id AND d.state = 'pending' AND NOT d.retried
              ORDER BY d.due_at LIMIT 1),
             (SELECT d.created_at FROM deliveries d WHERE d.profile_id = p.id AND d.state = 'pending' AND d.retried
-             ORDER BY d.due_at LIMIT 1)) AS oldest,
-        NOT p.enabled OR p.paused OR g.fault IS NOT NULL AS is_closed
+             ORDER BY d.id LIMIT 1)) AS oldest,
+        NOT p.enabled OR p.paused OR g.fault IS NOT NULL AS is_closed,
+        (SELECT a.hours FROM alerts a WHERE a.profile_id = p.id) AS alert
     FROM profiles p JOIN gates g ON g.profile_id = p.id WHERE p.deleted_at IS NULL ORDER BY p.id"""  # noqa: S608 -- a constant of ours
 )

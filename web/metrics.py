@@ -82,6 +82,11 @@ def _profiles(rows: Sequence[sa.Row[Any]]) -> Iterator[GaugeMetricFamily]:
         "is_closed": GaugeMetricFamily(
             "waybill_gate_closed", "1 while a profile is off, paused or its receiver at fault", labels=["profile"]
         ),
+        "alert": GaugeMetricFamily(
+            "waybill_alert_hours",
+            "1, 6 or 24: the profile's exports have waited or failed for so long; 0 without an alert",
+            labels=["profile"],
+        ),
     }
     for row in rows:
         for name, family in numbers.items():

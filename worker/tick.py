@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from models import heartbeat, jobs, partitions, run_plans
 from models.base import utc_now
 from models.strays import MOST, route_strays
-from worker import file_check, prune, reaper
+from worker import alerts, file_check, prune, reaper
 from worker.app import Workplace
 from worker.queues import Doorbell, ring_files
 
@@ -46,7 +46,10 @@ FILES_DUE = sa.text(
 
 
 def run_tick(place: Workplace) -> None:
-    """Do one tick: free lost leases, route strays, plan files, ring if work is due, carry jobs on, look after the tables.
+    """Do one tick.
+
+    Free lost leases, route strays, plan files, ring if work is due, carry jobs on, tell of what waits for long, look
+    after the tables.
 
     A step that fails must not keep the others from their work, tick after tick. The tick then fails at its end, so that
     it is seen.
@@ -61,6 +64,7 @@ def run_tick(place: Workplace) -> None:
         _ring_files,
         _carry_on,
         _ring,
+        _alert,
         _keep,
         _check,
     )
@@ -115,6 +119,10 @@ def _ring_files(place: Workplace, _ends: float) -> None:
 def _carry_on(place: Workplace, ends: float) -> None:
     while monotonic() < ends and jobs.run_one_batch(place.engine):
         pass
+
+
+def _alert(place: Workplace, _ends: float) -> None:
+    alerts.look(place.engine, utc_now())
 
 
 def _keep(place: Workplace, _ends: float) -> None:

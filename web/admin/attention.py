@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from flask import url_for
 
 from models.account import Role
+from models.alerts import STEPS, Alert
 from models.base import db, utc_now
 from models.gates import gate_reason
 from models.ledger import FILE_KINDS
@@ -21,8 +22,8 @@ from web.admin.shown import amount, span, type_label
 from web.guard import may
 from web.health import look
 
-OLD = ((timedelta(hours=24), "danger"), (timedelta(hours=6), "warning"), (timedelta(hours=1), "info"))
-"""How long the oldest delivery of a profile may wait; reliability: the alerts at 1 h, 6 h and 24 h."""
+LEVELS = dict(zip(STEPS, ("danger", "warning", "info"), strict=True))
+"""How loud each step of an alert is."""
 
 PCI_AHEAD = timedelta(days=30)
 LATEST = 5_000
@@ -84,20 +85,30 @@ def _house() -> Iterator[Concern]:
 
 def _profiles(waits: Mapping[int, sa.Row[Any]]) -> Iterator[Concern]:
     files = {row.profile_id: row for row in db.session.execute(_failed_files())}
-    soon = (utc_now() + PCI_AHEAD).date()
     for row in db.session.execute(_looked_at()):
-        wait = waits.get(row.id)
-        if row.fault is not None and row.enabled:
-            yield _faulty(row, wait)
-        elif not row.has_route and row.enabled:
-            href = url_for("profile.edit" if may(Role.EDITOR) else "preview.one", profile_id=row.id)
-            yield Concern("info", "has no route: it sends nothing.", row.name, href, profile_id=row.id)
-        elif wait is not None and wait.oldest is not None and row.closed is None:
-            yield from _old(row, wait)
-        if row.id in files and row.fault is None:
-            yield _troubled(row, files[row.id])
-        if row.enabled and row.pci_valid_until is not None and row.pci_valid_until <= soon:
-            yield _pci(row)
+        found = list(_of_profile(row, waits.get(row.id), files.get(row.id)))
+        yield from found or _alerted(row)
+        yield from _pci(row)
+
+
+def _of_profile(row: sa.Row[Any], wait: sa.Row[Any] | None, files: sa.Row[Any] | None) -> Iterator[Concern]:
+    if row.fault is not None and row.enabled:
+        yield _faulty(row, wait)
+    elif not row.has_route and row.enabled:
+        href = url_for("profile.edit" if may(Role.EDITOR) else "preview.one", profile_id=row.id)
+        yield Concern("info", "has no route: it sends nothing.", row.name, href, profile_id=row.id)
+    elif wait is not None and wait.oldest is not None and row.closed is None:
+        yield from _old(row, wait)
+    if files is not None and row.fault is None:
+        yield _troubled(row, files)
+
+
+def _alerted(row: sa.Row[Any]) -> Iterator[Concern]:
+    """Tell of an alert that nothing else explains: a file that nobody makes, a lone delivery that is just being tried."""
+    if row.alert is not None and row.closed is None:
+        href = url_for("runs.index" if row.export_type in FILE_KINDS else "deliveries.index", profile=row.id)
+        words = f"its exports have waited for more than {span(timedelta(hours=row.alert))}."
+        yield Concern(LEVELS[row.alert], words, row.name, href, since=row.alert_since, profile_id=row.id)
 
 
 def _faulty(row: sa.Row[Any], wait: sa.Row[Any] | None) -> Concern:
@@ -122,7 +133,7 @@ def _faulty(row: sa.Row[Any], wait: sa.Row[Any] | None) -> Concern:
 
 def _old(row: sa.Row[Any], wait: sa.Row[Any]) -> Iterator[Concern]:
     age = utc_now() - wait.oldest
-    level = next((level for least, level in OLD if age >= least), None)
+    level = next((LEVELS[step] for step in STEPS if age >= timedelta(hours=step)), None)
     if level is not None:
         words = f"{_many(wait.pending, 'waits', 'wait')}, the oldest for {span(age)}."
         href = url_for("deliveries.index", profile=row.id, state="pending")
@@ -139,11 +150,13 @@ def _troubled(row: sa.Row[Any], files: sa.Row[Any]) -> Concern:
     return Concern(level, words, row.name, url_for("runs.index", profile=row.id), files.error, profile_id=row.id)
 
 
-def _pci(row: sa.Row[Any]) -> Concern:
+def _pci(row: sa.Row[Any]) -> Iterator[Concern]:
+    if not row.enabled or row.pci_valid_until is None or row.pci_valid_until > (utc_now() + PCI_AHEAD).date():
+        return
     is_over = row.pci_valid_until < utc_now().date()
     words = f"its PCI document {'ended' if is_over else 'ends'} on {row.pci_valid_until}."
     href = url_for("profile.edit" if may(Role.EDITOR) else "preview.one", profile_id=row.id)
-    return Concern("warning" if is_over else "info", words, row.name, href, profile_id=row.id)
+    yield Concern("warning" if is_over else "info", words, row.name, href, profile_id=row.id)
 
 
 def _unrouted() -> Iterator[Concern]:
@@ -174,8 +187,11 @@ def _looked_at() -> sa.Select[Any]:
             Gate.fault_since,
             Profile.pci_valid_until,
             has_route.label("has_route"),
+            Alert.hours.label("alert"),
+            Alert.since.label("alert_since"),
         )
         .outerjoin(Gate, Gate.profile_id == Profile.id)
+        .outerjoin(Alert, Alert.profile_id == Profile.id)
         .where(Profile.deleted_at.is_(None))
         .order_by(sa.func.lower(Profile.name))
     )

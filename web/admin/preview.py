@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from flask_admin import expose
 
 from models.account import Role
+from models.alerts import Alert
 from models.base import db, utc_now
 from models.event import Event
 from models.ledger import FILE_KINDS
@@ -54,6 +55,7 @@ class Preview(Page):
                 page_name=f"Preview: {profile.name}",
                 profile=profile,
                 makes_files=makes_files,
+                alert=db.session.get(Alert, profile_id),
                 **seen,
             )
         )

@@ -16,6 +16,7 @@ from flask_admin import expose
 from exporters.registry import FILES, KINDS, exporter_of
 from models import audit
 from models.account import Role
+from models.alerts import Alert
 from models.audit import AuditLine
 from models.base import db, utc_now
 from models.campaign import Campaign, Product
@@ -159,6 +160,7 @@ class ProfilePage(Page):
                 label=exporter_of(kind).label,
                 exporters=KINDS,
                 profile_id=profile_id,
+                alert=db.session.get(Alert, profile_id) if profile_id is not None else None,
                 clone_of=like,
                 action=action,
                 is_faulty=request.method == "POST" and stale is None and action is None,

@@ -197,6 +197,17 @@ def test_the_numbers_name_nobody(app: Flask) -> None:
     assert "canary" not in answer.text.lower()
 
 
+def test_an_alert_is_a_number_until_it_is_cleared(app: Flask) -> None:
+    with app.app_context():
+        profile_id = add_profile(db.engine)
+    name = f'waybill_alert_hours{{profile="{profile_id}"}}'
+    assert f"{name} 0.0" in app.test_client().get("/metrics").text
+    _do(app, "INSERT INTO alerts SELECT :n, now(), 6, now()", n=profile_id)
+    assert f"{name} 6.0" in app.test_client().get("/metrics").text
+    _do(app, "DELETE FROM alerts")
+    assert f"{name} 0.0" in app.test_client().get("/metrics").text
+
+
 def test_the_numbers_without_a_database_are_503(make_app: Callable[..., Flask]) -> None:
     app = make_app(DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
     assert app.test_client().get("/metrics").status_code == 503

@@ -107,6 +107,24 @@ def test_what_waits_for_long_is_told_louder_with_time(vera: Browser, hours: int,
     assert name not in attention(vera.get("/admin/"))
 
 
+@pytest.mark.parametrize(("hours", "level"), [(1, "info"), (6, "warning"), (24, "danger")])
+def test_an_alert_that_nothing_else_explains_is_told_on_home_and_on_the_profile(
+    edda: Browser, vera: Browser, hours: int, level: str, session: Session
+) -> None:
+    number, name = profile_with_deliveries(session)
+    alert = "INSERT INTO alerts SELECT :n, now() - interval '30 h', :h, now()"
+    change(session, alert, n=number, h=hours)
+    page = vera.get("/admin/")
+    assert f"{name}: its exports have waited for more than" in attention(page)
+    assert f'class="alert alert-{level} wb-alert"' in page
+    line = f"for more than {hours} {'hour' if hours == 1 else 'hours'}, since"
+    assert line in edda.get(f"/admin/profile/{number}")
+    assert line in vera.get(f"/admin/preview/{number}")
+    change(session, "DELETE FROM alerts")
+    assert name not in attention(vera.get("/admin/"))
+    assert line not in edda.get(f"/admin/profile/{number}")
+
+
 def test_events_that_nobody_takes_are_told_by_type_and_campaign(vera: Browser, session: Session) -> None:
     add_profile(engine_of(session), route("new_sale"))
     events = [event_document(customer_type="Decline", campaignId="c-lost", campaignName="Lost & found") for _ in "12"]
