@@ -8,15 +8,17 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v $$name && break; done)
 JOBS ?= 2
+RESULTS ?= docs/plots/bench.json
 
 # One stamp for each set of requirements, named by what is in the file: a changed pin installs, an unchanged one costs nothing.
 stamp = $(VENV)/.installed-$(1)-$(shell cksum < $(1).txt | tr -d ' ')
 RUN_READY := $(call stamp,requirements-dev)
 CHECK_READY := $(call stamp,requirements-check)
+PLOTS_READY := $(call stamp,requirements-plots)
 AUDIT_READY := $(call stamp,requirements-audit)
 
 .DELETE_ON_ERROR:
-.PHONY: help run demo test check audit bench bench-quick chaos planted screenshots lock clean
+.PHONY: help run demo test check audit bench bench-quick plots chaos soak planted screenshots lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -48,9 +50,16 @@ bench: $(CHECK_READY) ## measure Waybill beside its references; ROWS=intake for 
 bench-quick: $(CHECK_READY) ## the main rows with a fifth of the load, under two minutes; fails below half of a mark
 	@exec $(BIN)/python -m bench --quick
 
+plots: $(PLOTS_READY) ## draw what bench has measured: RESULTS=docs/plots/bench.json, as bench --json writes it
+	@exec $(BIN)/python -m bench.plots $(RESULTS) docs/plots
+
 chaos: $(CHECK_READY) ## five minutes of load while everything fails in turn, then the count; DURATION=60 for one
 	@sh tests/install_servers.sh
 	@exec $(BIN)/python -m chaos
+
+soak: $(CHECK_READY) ## a day squeezed into half an hour: many events, faults, nothing may creep up; DURATION=120
+	@sh tests/install_servers.sh
+	@exec $(BIN)/python -m chaos --soak
 
 planted: $(CHECK_READY) ## put known bugs into chaos runs, one after the other: each must be found
 	@exec $(BIN)/python -m chaos.selftest
@@ -64,6 +73,7 @@ lock: $(CHECK_READY) ## write requirements*.txt anew from pyproject.toml
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-annotate pyproject.toml --group dev -o requirements-dev.txt
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-annotate pyproject.toml --group check -o requirements-check.txt
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-annotate -c requirements-check.txt --group audit -o requirements-audit.txt
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-annotate -c requirements-check.txt pyproject.toml --group plots -o requirements-plots.txt
 
 clean: ## remove the virtual environment and what the tools keep; the data folder stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
@@ -73,7 +83,7 @@ $(VENV)/bin/python:
 	@"$(PYTHON)" -m venv $(VENV) || { rm -rf $(VENV); echo "No virtual environment: on Debian and Ubuntu install python3-venv." >&2; exit 1; }
 
 # --no-deps: the file names every package with its hash, so pip need not resolve anything
-$(RUN_READY) $(CHECK_READY) $(AUDIT_READY): $(VENV)/.installed-%: | $(VENV)/bin/python
+$(RUN_READY) $(CHECK_READY) $(PLOTS_READY) $(AUDIT_READY): $(VENV)/.installed-%: | $(VENV)/bin/python
 	@set -e; set=$$(echo '$*' | sed 's/-[0-9]*$$//'); echo "installing $$set.txt"; \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $$set.txt; \
 	rm -f $(VENV)/.installed-$$set-*; touch $@

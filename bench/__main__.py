@@ -60,7 +60,7 @@ def main() -> int:
     )
     parser.add_argument("--json", type=Path, help="write the results here, too")
     parser.add_argument(
-        "--loaded", metavar="URL", help="pages, filled: in a database that bench.loader has filled, not in an own one"
+        "--loaded", metavar="URL", help="pages: in a database that bench.loader has filled, not in an own one"
     )
     parser.add_argument("--only", default="", help="pages: those with this in their name")
     given = parser.parse_args()

@@ -20,6 +20,7 @@ from bench.subjects import Subjects
 from bench.visits import Visit, visits
 
 TIMES = 40
+DELIVERIES = 5_000_000
 PATIENCE = 20.0
 """The seconds after which a kind of page that is far beyond its mark is visited no more."""
 
@@ -59,7 +60,7 @@ class Visitor:
 
 def rows(stage: Stage, _api: Api) -> list[Row]:
     """Fill a database unless one is given, then visit."""
-    with stage.working_on(stage.filled("pages")):
+    with stage.working_on(stage.loaded or stage.filled("pages", DELIVERIES)):
         email = f"bench-{secrets.token_hex(4)}@example.com"
         told = stage.run("flask", "--app", "wsgi", "user", "create", email, "--role", "admin")
         key = stage.run("flask", "--app", "wsgi", "api-key", "create", email).split()[-1]

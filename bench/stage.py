@@ -82,15 +82,13 @@ class Stage:
         """Give a way in with a key of its own, of the database that web works on."""
         return Api(self.web, self.run("flask", "--app", "wsgi", "api-key", "create", email).split()[-1])
 
-    def filled(self, name: str) -> str:
-        """Give the URL of a database full of months of work: the one that was given, or a new one, which takes minutes."""
-        if self.loaded is not None:
-            return self.loaded
+    def filled(self, name: str, deliveries: int) -> str:
+        """Give the URL of a new database full of months of work, which takes minutes."""
         with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(sa.text(f"CREATE DATABASE {name}"))
         url = sa.make_url(self.environment["DATABASE_URL"]).set(database=name).render_as_string(hide_password=False)
         self.run("flask", "--app", "wsgi", "db", "upgrade", DATABASE_URL=url)
-        self.run("python", "-m", "bench.loader", "--deliveries", str(self.sized(5_000_000)), DATABASE_URL=url)
+        self.run("python", "-m", "bench.loader", "--deliveries", str(self.sized(deliveries)), DATABASE_URL=url)
         return url
 
     @contextmanager

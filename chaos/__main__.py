@@ -1,4 +1,4 @@
-"""`make chaos`: five minutes of faults, or DURATION seconds. The exit status tells.
+"""`make chaos`: five minutes of faults, or DURATION seconds. The exit status tells. `make soak` (--soak): half an hour.
 
 SEED repeats the order of the faults; PLANT puts one of the bugs of chaos/planted.py into the product's processes.
 """
@@ -14,12 +14,13 @@ import tempfile
 from pathlib import Path
 from types import FrameType
 
-from chaos import profiles, report
+from chaos import profiles, report, soak
 from chaos.acts import Stage
 from chaos.clerk import Clerk
 from chaos.house import House
 from chaos.receivers import Receivers
 from chaos.servers import FileServers
+from chaos.soak import Soak
 from chaos.story import Story, Told
 
 FIVE_MINUTES = 300
@@ -27,7 +28,8 @@ FIVE_MINUTES = 300
 
 def main() -> int:
     """Run, print, say whether it was good."""
-    seconds = float(os.environ.get("DURATION") or FIVE_MINUTES)
+    is_soak = "--soak" in sys.argv[1:]
+    seconds = float(os.environ.get("DURATION") or (soak.THIRTY_MINUTES if is_soak else FIVE_MINUTES))
     seed = int(os.environ.get("SEED") or random.SystemRandom().randrange(10**6))
     bug = os.environ.get("PLANT") or ""
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -39,7 +41,7 @@ def main() -> int:
     print(f"chaos for {seconds:.0f} s, SEED={seed}{planted}; the processes talk to {log}", flush=True)
     house = House(folder, log, bug=bug)
     try:
-        told = _tell(house, seed=seed, seconds=seconds, has_bug=bool(bug))
+        told = _tell(house, seed=seed, seconds=seconds, has_bug=bool(bug), is_soak=is_soak)
     except KeyboardInterrupt:
         print("stopped", flush=True)
         return 130
@@ -55,12 +57,13 @@ def main() -> int:
     return 1 if told.faults else 0
 
 
-def _tell(house: House, *, seed: int, seconds: float, has_bug: bool) -> Told:
+def _tell(house: House, *, seed: int, seconds: float, has_bug: bool, is_soak: bool) -> Told:
     with Receivers(seed) as receivers, FileServers(house.folder, seed=seed) as servers:
         house.open()
         profiles.make(house, receivers, servers)
         stage = Stage(house, receivers, servers, Clerk(house, servers))
-        return Story(stage, seed=seed, seconds=seconds, has_bug=has_bug).tell()
+        soaking = Soak(house, seconds=seconds) if is_soak else None
+        return Story(stage, seed=seed, seconds=seconds, has_bug=has_bug, soaking=soaking).tell()
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a signal handler

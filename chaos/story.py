@@ -9,11 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from chaos import accounts, acts, healing, use
+from chaos import accounts, acts, healing, soak, use
 from chaos.accounts import Account
 from chaos.acts import NotFreed, NotPlayed, Stage
 from chaos.faults import Fault, Faults
 from chaos.producers import Producers
+from chaos.soak import Soak
 from chaos.use import Use
 from chaos.watch import Watch
 
@@ -46,14 +47,15 @@ class Told:
 
 
 class Story:
-    """One run on an open house. With a bug planted there is no other fault than the acts, and the first red ends it."""
+    """One run on an open house, with more events when it is a soak. With a bug planted there is no other fault than the acts, and the first red ends it."""
 
-    def __init__(self, on: Stage, *, seed: int, seconds: float, has_bug: bool) -> None:
+    def __init__(self, on: Stage, *, seed: int, seconds: float, has_bug: bool, soaking: Soak | None = None) -> None:
         self._on = on
         self._seconds = seconds
         self._has_bug = has_bug
         self._luck = random.Random(seed)
-        self._producers = Producers(on.house, seed=seed, rate=RATE)
+        self._soaking = soaking
+        self._producers = Producers(on.house, seed=seed, rate=soak.RATE if soaking else RATE)
         self._watch = Watch(on.house)
         self._faults = Faults(on.house, self._watch, seed=seed, scale=min(1.0, seconds / 300))
         self._began = time.monotonic()
@@ -76,9 +78,14 @@ class Story:
             thread.start()
         time.sleep(WARM_UP_SECONDS)
         self.told.start = use.look(self._on.house)
+        if self._soaking:
+            self._soaking.start()
         self._suffer_all()
         if self._is_over():
             return
+        if self._soaking:
+            self._soaking.stop()
+            self.told.add("crept up", self._soaking.faults())
         self._producers.stop()
         self._heal()
         self._count()

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import date, timedelta
 
 import sqlalchemy as sa
+from psycopg.errors import LockNotAvailable
+
+log = logging.getLogger(__name__)
 
 PREFIX = "attempts_"
 KEEP_DAYS = 90
+LOCK_MILLISECONDS = 100
 
 DAYS = sa.text(
     """SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
@@ -25,13 +30,27 @@ def make(engine: sa.Engine, today: date) -> None:
 
 
 def drop_old(engine: sa.Engine, today: date, *, keep_days: int = KEEP_DAYS) -> list[str]:
-    """Drop the partitions of more than `keep_days` ago: no row is deleted one by one. Returns their names."""
+    """Drop the partitions of more than `keep_days` ago: no row is deleted one by one. Returns their names.
+
+    What somebody reads for long is left for the next time: behind a drop that waits, all who record an attempt would wait.
+    """
     oldest = _name(today - timedelta(days=keep_days))
-    with engine.begin() as connection:
+    with engine.connect() as connection:
         old = sorted(name for name in connection.scalars(DAYS) if name < oldest)
-        for name in old:
-            connection.execute(sa.text(f"DROP TABLE {name}"))
-    return old
+    return [name for name in old if _drop(engine, name)]
+
+
+def _drop(engine: sa.Engine, name: str) -> bool:
+    try:
+        with engine.begin() as connection:
+            connection.execute(sa.text(f"SET LOCAL lock_timeout = '{LOCK_MILLISECONDS}ms'"))
+            connection.execute(sa.text(f"DROP TABLE IF EXISTS {name}"))
+    except sa.exc.OperationalError as error:
+        if not isinstance(error.orig, LockNotAvailable):
+            raise
+        log.info("attempts.read", extra={"partition": name})
+        return False
+    return True
 
 
 def _name(day: date) -> str:

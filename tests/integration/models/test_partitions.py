@@ -102,3 +102,14 @@ def test_days_of_more_than_90_days_ago_are_dropped_with_their_attempts(engine: s
     assert days(engine)[0] == "attempts_20260825"
     assert places(engine) == {90: "attempts_20260825", 0: "attempts_default"}
     assert partitions.drop_old(engine, TODAY) == []
+
+
+def test_what_somebody_reads_for_long_is_dropped_the_next_time(engine: sa.Engine):
+    partitions.make(engine, TODAY)
+    later = TODAY + timedelta(days=partitions.KEEP_DAYS + 1)
+    with engine.begin() as reader:
+        reader.execute(sa.text("SELECT count(*) FROM attempts"))
+        assert partitions.drop_old(engine, later) == []
+        attempt(engine, "2026-11-24T12:00:00Z")  # nobody waits behind the drop
+    assert partitions.drop_old(engine, later) == ["attempts_20261123"]
+    assert days(engine) == ["attempts_20261124"]
