@@ -92,12 +92,12 @@ class Run:
         environment = self._environment()
         if self._release:
             self._run_once("release", _shell(self._release), environment)
-        first = [sys.executable, "-m", "dev.first_start", str(self._home.login_file)]
-        login = json.loads(self._run_once("first start", first, environment))
         for name, command in self._lines.items():
             self._children[name] = Child(name, _shell(command), environment, self.say, has_port=name == "web")
             self._children[name].start()
         children.note(list(self._children.values()), self._home.children_file)
+        first = [sys.executable, "-m", "dev.first_start", str(self._home.login_file)]
+        login = json.loads(self._run_once("first start", first, environment))  # while the others start
         self._wait_until_ready()
         self._document = {
             "url": self._url,
