@@ -8,6 +8,9 @@ import secrets
 from flask import current_app, request
 from flask.typing import ResponseReturnValue
 
+from web import installed
+from web.readiness import Readiness
+
 log = logging.getLogger(__name__)
 
 
@@ -24,10 +27,11 @@ def page(error: Exception, *, is_away: bool) -> ResponseReturnValue:
         raise error
     if is_away:
         log.warning("web.database_away", extra={"error": type(error).__name__, "endpoint": request.endpoint})
-        return _written(None), 503, {"Retry-After": "5"}
+        readiness: Readiness = installed.extension("waybill-readiness")
+        return _written(None, has_redis=readiness.has_redis()), 503, {"Retry-After": "5"}
     return _written(note(error)), 500
 
 
-def _written(error_id: str | None) -> str:
+def _written(error_id: str | None, *, has_redis: bool = True) -> str:
     """Without Flask's render_template: it asks who is signed in, and so the database."""
-    return current_app.jinja_env.get_template("broken.html").render(error_id=error_id)
+    return current_app.jinja_env.get_template("broken.html").render(error_id=error_id, has_redis=has_redis)

@@ -40,7 +40,9 @@ def readyz() -> Response:
     """Say whether events can be taken: 503 if not; what else is wrong stands in `degraded`."""
     refusals, degraded = look()
     if refusals:
-        return answer({"status": "not ready", "reasons": refusals}, 503)
+        refusal = answer({"status": "not ready", "reasons": refusals}, 503)
+        refusal.headers["Retry-After"] = "5"
+        return refusal
     return answer({"status": "ready", "degraded": degraded} if degraded else {"status": "ready"})
 
 
@@ -56,5 +58,5 @@ def metrics() -> Response:
     try:
         body = generate_latest(installed.extension("waybill-metrics"))
     except SQLAlchemyError:
-        return Response("# the database cannot be asked\n", 503, content_type=CONTENT_TYPE_LATEST)
+        return Response("# the database cannot be asked\n", 503, {"Retry-After": "5"}, content_type=CONTENT_TYPE_LATEST)
     return Response(body, content_type=CONTENT_TYPE_LATEST)

@@ -81,6 +81,10 @@ class Readiness:
             return ["the database cannot be written"], []
         return [], degraded
 
+    def has_redis(self) -> bool:
+        """Say whether Redis answers, within half a second."""
+        return "redis" not in self._redis_faults()
+
     def _redis_faults(self) -> Iterator[str]:
         try:
             policy = self._redis.info("memory").get("maxmemory_policy", "noeviction")

@@ -5,29 +5,40 @@ They run in a work horse: everything is opened here, after the fork. What they r
 
 from __future__ import annotations
 
-from time import monotonic
+import faulthandler
+from contextlib import suppress
 
 from exporters.transfer import FileDoor
-from worker.app import open_workplace
+from worker.app import Workplace, open_workplace
 from worker.files import run_files
-from worker.horse import current
-from worker.pump import run_pump
-from worker.queues import is_there
+from worker.horse import Horse, current
+from worker.pump import BOX_SECONDS, run_pump
+from worker.queues import JOB_SECONDS, is_there
 from worker.tick import run_tick
 
-LONGEST_SECONDS = 100.0
 FILES_CONNECTIONS = 8  # and four more: two that write a file, a heart, and threads that upload
 
 
 def deliver() -> None:
-    """Be a pump for one time box; without Redis, where no next job would come from, for some boxes more."""
+    """Be a pump for one time box, and for more while there is no Redis."""
     horse = current()
-    place = open_workplace(horse.config)
-    began = monotonic()
-    while True:
-        run_pump(place, name=horse.name, stopping=horse.is_stopping)
-        if horse.is_stopping() or monotonic() - began > LONGEST_SECONDS or is_there(place.redis):
-            return
+    pump_on(open_workplace(horse.config), horse)
+
+
+def pump_on(place: Workplace, horse: Horse) -> None:
+    """Do one time box. Without Redis no next job would come, nor a tick: then go on, and tick as well.
+
+    A box that hangs for longer than any can take ends its horse; RQ's own limit is that of a day without Redis.
+    """
+    try:
+        while True:
+            faulthandler.dump_traceback_later(JOB_SECONDS, exit=True)
+            run_pump(place, name=horse.name, stopping=horse.is_stopping, box_seconds=BOX_SECONDS)
+            if horse.is_stopping() or is_there(place.redis):
+                return
+            _tick_without_redis(place)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 def files() -> None:
@@ -35,11 +46,15 @@ def files() -> None:
     horse = current()
     place = open_workplace(horse.config, pool_size=FILES_CONNECTIONS)
     door = FileDoor(place.guard)
-    began = monotonic()
     while True:
         run_files(place, name=horse.name, stopping=horse.is_stopping, door=door)
-        if horse.is_stopping() or monotonic() - began > LONGEST_SECONDS or is_there(place.redis):
+        if horse.is_stopping() or is_there(place.redis):
             return
+
+
+def _tick_without_redis(place: Workplace) -> None:
+    with suppress(Exception):  # each step that failed was logged; Postgres may be away, too
+        run_tick(place)
 
 
 def tick() -> None:

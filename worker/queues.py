@@ -30,7 +30,10 @@ BELL: Final = "waybill:bell"
 FILES_BELL: Final = "waybill:bell:files"
 BELL_TTL = 60
 JOB_SECONDS = 400  # a last resort above the longest pump, nothing relies on it: it strikes at any line
-LONG_JOB_SECONDS = 14 * 3600  # the same for files: one upload may take six hours, and begin six hours after the job
+LONG_JOB_SECONDS = 14 * 3600
+"""The same for files, where one upload may take six hours, and begin six hours after the job; and for a pump, which goes
+on while Redis is away, and has a watch on each of its boxes."""
+
 JOB_TTL = 60
 FAILURE_TTL = 3600
 REST_SECONDS = 5.0
@@ -117,7 +120,7 @@ def ring_files(redis: Redis) -> None:
 
 def job_seconds(function: str | None) -> int:
     """Say how long a job may take before RQ would shoot it."""
-    return LONG_JOB_SECONDS if function == JOBS[FILES] else JOB_SECONDS
+    return LONG_JOB_SECONDS if function in {JOBS[DELIVER], JOBS[FILES]} else JOB_SECONDS
 
 
 def enqueue(redis: Redis, queue: str) -> None:

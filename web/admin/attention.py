@@ -32,7 +32,10 @@ _RANK = {"danger": 0, "warning": 1, "info": 2}
 HOUSE = {
     "schedule": ("danger", "The schedule is silent. Is the scheduler running?"),
     "workers": ("danger", "No worker has been seen for a minute: nothing is sent. Is the worker running?"),
-    "redis": ("warning", "Redis cannot be reached: exports wait for the schedule instead of going out at once."),
+    "redis": (
+        "warning",
+        "Redis, the bell, cannot be reached. Nothing is lost: the workers at work go on without it, some seconds later. Workers that start now wait for it.",
+    ),
     "redis eviction policy": ("warning", "Redis may throw jobs away: set its maxmemory-policy to noeviction."),
     "files": ("warning", "A file should have been begun more than 15 minutes ago. Is the worker running?"),
     "keys": ("danger", "Some stored secrets cannot be opened: a key is missing in ENCRYPTION_KEYS."),
