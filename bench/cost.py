@@ -24,7 +24,7 @@ def rows(stage: Stage, api: Api) -> list[Row]:
     api.put(profile("cost", f"{stage.receiver}/in", routes))
     worker = stage.start_worker(2)
     stage.forget_received()
-    for body in batches(1_000, 500, "warm"):
+    for body in batches(1_000, 500, "cost-warm"):
         api.post_events(body)
     stage.rate_of(1_000)
     stage.forget_received()

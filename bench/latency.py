@@ -7,6 +7,7 @@ import statistics
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 
 import requests
 
@@ -20,6 +21,7 @@ RATE = 50
 SECONDS = 20
 SHARE = 0.7
 CAPACITY_COUNT = 3_000
+_TURNS = count()
 
 
 def rows(stage: Stage, api: Api) -> list[Row]:
@@ -79,7 +81,7 @@ def _post_some(line: Line, run: str, numbers: Sequence[int], began: float, rate:
 def ways(stage: Stage, api: Api, run: str, *, seconds: int, rate: float = RATE) -> dict[float, float]:
     """Give the ways of single events in milliseconds, by when they were accepted. Those that never came are left out."""
     requests.get(f"{stage.receiver}/seen", timeout=5)
-    answered = post(api, run, seconds, rate)
+    answered = post(api, f"{run}-{next(_TURNS)}", seconds, rate)  # no event of another row, which would be a repeat
     time.sleep(3)
     seen = requests.get(f"{stage.receiver}/seen", timeout=5).json()
     return {at: 1000 * (seen[key] - at) for key, at in answered.items() if key in seen}
