@@ -116,6 +116,10 @@ class Timing:
     first_byte_ms: float | None
 
 
+BEFORE_ANSWER = frozenset({Failing.DNS, Failing.CONNECT, Failing.TLS, Failing.TIMEOUT, Failing.CUT})
+"""Failures that come before any answer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What came back. failing is None only when the whole header block and the whole body arrived in time.
@@ -123,7 +127,7 @@ class Reply:
     started_at is the real start in UTC. error is one readable line without a secret. status and what there is of the
     body are told even when the transfer failed later; header names keep the receiver's spelling. resent_at: when libcurl
     sent it again by itself, on a fresh connection, because a kept one had been closed without a byte of an answer.
-    timing is told for a request sent alone.
+    timing is told for a request sent alone. absent_seconds: it failed because nobody here looked after it for so long.
     """
 
     started_at: datetime
@@ -137,6 +141,7 @@ class Reply:
     is_cut: bool = False
     resent_at: tuple[datetime, ...] = ()
     timing: Timing | None = None
+    absent_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

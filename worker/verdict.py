@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from exporters.base import Failing, Reply, Request
+from exporters.base import BEFORE_ANSWER, Reply, Request
 from exporters.errors import BadSettings, Blame, NeedsPerson, Scope, TryAgain, Unsendable
 from models.rules.again import due_again
 from worker.lease import Landed, Lease, Sent
@@ -14,8 +14,6 @@ from worker.lease import Landed, Lease, Sent
 log = logging.getLogger(__name__)
 
 LONGEST_GATE_WAIT = timedelta(hours=1)
-
-_BEFORE_ANSWER = frozenset({Failing.DNS, Failing.CONNECT, Failing.TLS, Failing.TIMEOUT, Failing.CUT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +37,8 @@ SUCCESS = Effect(success=True)
 def judge(sent: Sent, reply: Reply, *, now: datetime, luck: float) -> tuple[Landed, Effect]:
     """Read a reply. Never raises: an exporter's bug is a failed try like any other, and is told as such."""
     lease = sent.lease
+    if reply.absent_seconds:
+        return _our_own(sent, reply, now), Effect()
     try:
         lease.plan.exporter.judge(reply)
     except TryAgain as error:
@@ -83,6 +83,14 @@ def cut_off(sent: Sent, *, now: datetime) -> Landed:
     )
 
 
+def _our_own(sent: Sent, reply: Reply, now: datetime) -> Landed:
+    """End a try that our own absence spoiled: due again at once, and no failure of the row or its receiver."""
+    failures = sent.lease.failures
+    return Landed(
+        sent.lease, sent.began, sent.request, reply, state="pending", outcome="unknown", failures=failures, due_at=now
+    )
+
+
 def _delivered(sent: Sent, reply: Reply) -> Landed:
     lease = sent.lease
     return Landed(
@@ -121,7 +129,7 @@ def _blame(error: TryAgain, reply: Reply) -> Effect:
     return Effect(
         success=error.blame is Blame.NOBODY,
         failure=error.blame is Blame.RECEIVER,
-        connection=error.blame is Blame.RECEIVER and reply.failing in _BEFORE_ANSWER,
+        connection=error.blame is Blame.RECEIVER and reply.failing in BEFORE_ANSWER,
         shut_for=shut_for,
     )
 

@@ -15,6 +15,7 @@ from exporters.transfer.addresses import parse_certificates as parse_certificate
 from exporters.transfer.addresses import parse_host as parse_host
 from exporters.transfer.addresses import parse_url as parse_url
 from exporters.transfer.door import FileDoor as FileDoor
+from exporters.transfer.flights import ABSENT_SECONDS as ABSENT_SECONDS
 from exporters.transfer.flights import BODY_CAP as BODY_CAP
 from exporters.transfer.flights import BODY_KEPT as BODY_KEPT
 from exporters.transfer.flights import HEADER_CAP as HEADER_CAP

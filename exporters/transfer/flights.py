@@ -22,7 +22,7 @@ from typing import Any, Generic, TypeVar
 import certifi
 import pycurl
 
-from exporters.base import Failing, Reply, Request, Timing
+from exporters.base import BEFORE_ANSWER, Failing, Reply, Request, Timing
 from exporters.errors import AddressBlocked, Unsendable
 from exporters.guard import Guard
 from exporters.headers import CONTROL, name_fault
@@ -34,6 +34,13 @@ HEADER_CAP = 64 * 1024
 BODY_CAP = 1024 * 1024
 BODY_KEPT = 16 * 1024
 NAME_RESTS_SECONDS = 30
+
+ABSENT_SECONDS = 1.0
+"""When nobody has looked after the transfers for longer, be it that the process was stopped or busy elsewhere, what ends
+then says nothing about the receiver."""
+
+GRACE_SECONDS = 1.0
+"""After an absence a transfer has at least so long left: its answer may wait in our own socket."""
 
 T = TypeVar("T")
 
@@ -61,6 +68,8 @@ class Flights(Generic[T]):
         self._waiting = 0
         self._landed: list[tuple[T, Reply]] = []
         self._timer_at = math.inf
+        self._attended_at = monotonic()
+        self._graced: list[_Flight] = []
         self._watched: set[int] = set()
         self._epoll = select.epoll()
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -191,9 +200,14 @@ class Flights(Generic[T]):
     def _turn(self, wait: float, heeded: int | None) -> bool:
         """Let libcurl work once, at most `wait` seconds from now; True when woken, or when the heeded file can be read."""
         is_rung = False
-        wait = min(wait, self._timer_at - monotonic())
+        until_grace_ends = min((flight.grace_ends for flight in self._graced), default=math.inf)
+        wait = max(0.0, min(wait, min(self._timer_at, until_grace_ends) - monotonic()))
         act = self._multi.socket_action
-        for fd, events in self._epoll.poll(max(0.0, wait), 1024):
+        ready = self._epoll.poll(wait, 1024)
+        absent = monotonic() - self._attended_at - wait
+        if absent > ABSENT_SECONDS:
+            self._forgive(absent)
+        for fd, events in ready:
             if fd == self._bell:
                 os.eventfd_read(fd)
                 is_rung = True
@@ -204,11 +218,33 @@ class Flights(Generic[T]):
         if self._timer_at <= monotonic():
             self._timer_at = math.inf
             act(pycurl.SOCKET_TIMEOUT, 0)
+        if self._graced:
+            self._end_graces()
         while self._copied:
             self._copied.pop().close()
         while self._opened:
             self._release(self._opened.pop())
+        self._attended_at = monotonic()
         return is_rung
+
+    def _forgive(self, absent: float) -> None:
+        """Note that nobody was there for what is in the air, and let what is overdue be read once before it ends."""
+        now = monotonic()
+        for flight in self._flying.values():
+            if flight.launched <= self._attended_at and flight.forgive(now, absent):
+                self._graced.append(flight)
+
+    def _end_graces(self) -> None:
+        """End what is over in spite of its grace. libcurl would not: its own timer has run out before."""
+        now, graced = monotonic(), self._graced
+        self._graced = []
+        for flight in graced:
+            if self._flying.get(flight.handle) is not flight or flight.grace_ends == math.inf:
+                continue
+            if flight.grace_ends > now:
+                self._graced.append(flight)
+            else:
+                self._end(flight.handle, pycurl.E_OPERATION_TIMEDOUT, "no answer in time")
 
     def _collect(self) -> None:
         left = 1
@@ -281,8 +317,8 @@ class _Flight:
     """One request in the air: its libcurl handle, and what has come back so far. Used again and again."""
 
     __slots__ = (
-        "_flights", "address", "began", "body", "body_size", "handle", "header_lines", "header_size", "headers",
-        "is_head_whole", "is_sent", "is_too_large", "lines", "name", "request", "resent_at", "started_at", "status", "tag",
+        "_flights", "absent", "address", "began", "body", "body_size", "grace_ends", "handle", "header_lines", "header_size", "headers",
+        "is_head_whole", "is_sent", "is_too_large", "launched", "lines", "name", "request", "resent_at", "started_at", "status", "tag", "woken_at",
     )  # fmt: skip
 
     def __init__(self, flights: Flights[Any]) -> None:
@@ -300,7 +336,8 @@ class _Flight:
     def board(self, tag: object, request: Request, lines: list[str | bytes], name: _Name) -> None:
         self.tag, self.request, self.lines, self.name = tag, request, lines, name
         self.started_at = datetime.now(UTC)
-        self.began = monotonic()
+        self.began = self.launched = monotonic()
+        self.absent, self.woken_at, self.grace_ends = 0.0, -math.inf, math.inf
         self.header_lines: list[bytes] = []
         self.body: list[bytes] = []
         self.header_size = self.body_size = 0
@@ -321,7 +358,8 @@ class _Flight:
         set_option(pycurl.WRITEFUNCTION, self.on_body)
         set_option(pycurl.URL, request.url)
         set_option(pycurl.HTTPHEADER, self.lines)
-        left = request.timeout_seconds - (monotonic() - self.began)
+        self.launched = monotonic()
+        left = request.timeout_seconds - (self.launched - self.began)
         set_option(pycurl.TIMEOUT_MS, max(1, int(left * 1000)))
         if request.ca_certificate is not None:
             set_option(pycurl.CAINFO_BLOB, request.ca_certificate)
@@ -332,6 +370,23 @@ class _Flight:
             set_option(pycurl.POSTFIELDS, body)
         if request.method != ("GET" if body is None else "POST"):
             set_option(pycurl.CUSTOMREQUEST, request.method)
+
+    def forgive(self, now: float, absent: float) -> bool:
+        """Note an absence that ends now. Returns whether the deadline had to be moved for it, to `grace_ends`."""
+        self.absent, self.woken_at = absent, now
+        ends = now + GRACE_SECONDS
+        if self.began + self.request.timeout_seconds >= ends:
+            return False
+        was_graced, self.grace_ends = self.grace_ends < math.inf, ends
+        past = int((ends - self.launched) * 1000)
+        self.handle.setopt(pycurl.TIMEOUT_MS, past + 1000)  # `grace_ends` strikes first
+        self.handle.setopt(pycurl.CONNECTTIMEOUT_MS, max(5000, past))
+        return not was_graced
+
+    def absence(self, failing: Failing | None) -> float:
+        """Say for how long nobody looked after it, if it failed for that: at the end of an absence, without an answer."""
+        is_ours = self.grace_ends < math.inf or monotonic() - self.woken_at < GRACE_SECONDS
+        return self.absent if is_ours and failing in BEFORE_ANSWER else 0.0
 
     def on_open_socket(self, _purpose: int, address: Any) -> Any:
         target = address.addr
@@ -406,6 +461,9 @@ class _Flight:
         return Timing(name, connected, secured, first if self.status is not None else None)
 
     def reply(self, failing: Failing | None, text: str) -> Reply:
+        absent = self.absence(failing)
+        if absent:
+            text = f"{text}; our own process was stopped or busy for {absent:.1f} s, which is not the receiver's fault"
         return Reply(
             self.started_at,
             int((monotonic() - self.began) * 1000),
@@ -417,6 +475,7 @@ class _Flight:
             self.address,
             self.body_size > BODY_KEPT,
             self.resent_at,
+            absent_seconds=absent,
         )
 
 

@@ -15,7 +15,7 @@ import trustme
 from exporters.base import Failing, Reply, Request
 from exporters.errors import AddressBlocked, Unsendable
 from exporters.guard import Ports
-from exporters.transfer import BODY_KEPT, USER_AGENT, Flights, guard_from, judge_target, send
+from exporters.transfer import ABSENT_SECONDS, BODY_KEPT, USER_AGENT, Flights, guard_from, judge_target, send
 from tests.receivers import ModernReceiver, Receiver
 
 LOOPBACK = guard_from("127.0.0.1/32")
@@ -423,6 +423,34 @@ def test_a_silent_receiver_does_not_hold_up_the_others(receiver: Receiver):
     assert sorted(replies) == list(range(10, 20))
     assert sorted(flights.cut()) == list(range(10))
     assert flights.room == 20
+    flights.close()
+
+
+def test_an_answer_that_came_while_nobody_looked_is_read_though_its_time_is_over(receiver: Receiver):
+    flights: Flights[int] = Flights(LOOPBACK, limit=2)
+    for number in range(2):
+        flights.start(number, get(receiver.url("slow/0.3"), timeout=1.0))
+    flights.finished(0.1)
+    time.sleep(ABSENT_SECONDS + 1)
+    replies = all_of(flights, 2)
+    assert [(reply.status, reply.failing, reply.absent_seconds) for reply in replies.values()] == [(200, None, 0)] * 2
+    flights.close()
+
+
+def test_what_ends_because_nobody_looked_after_it_says_so(receiver: Receiver):
+    flights: Flights[int] = Flights(LOOPBACK, limit=3)
+    flights.start(1, get(receiver.url("silent"), timeout=1.0))
+    flights.start(2, get(receiver.url("slow/1.5"), timeout=4.0))
+    flights.finished(0.1)
+    time.sleep(ABSENT_SECONDS + 1)
+    flights.start(3, get(receiver.url("silent"), timeout=2.0))
+    begun = time.monotonic()
+    replies = all_of(flights, 3)
+    assert time.monotonic() - begun < 4
+    assert (replies[1].failing, replies[1].absent_seconds > ABSENT_SECONDS) == (Failing.TIMEOUT, True)
+    assert "our own process was stopped or busy for" in str(replies[1].error)
+    assert (replies[2].status, replies[2].absent_seconds) == (200, 0)
+    assert (replies[3].failing, replies[3].absent_seconds) == (Failing.TIMEOUT, 0)  # begun after that
     flights.close()
 
 

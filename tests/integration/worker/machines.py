@@ -40,14 +40,26 @@ class Machine:
         for one in self._cuts:
             one.mend()
 
+    def fall_asleep(self) -> None:
+        """Stop all of its processes where they are, as a host does that moves or overloads a machine."""
+        for one in self._family():
+            one.suspend()
+
+    def wake_up(self) -> None:
+        for one in self._family():
+            one.resume()
+
+    def _family(self) -> list[psutil.Process]:
+        boss = psutil.Process(self._process.pid)
+        return [boss, *boss.children(recursive=True)]
+
     def shoot(self) -> None:
         """Kill it as a power cut would: horses and all."""
         with suppress(psutil.NoSuchProcess):
-            boss = psutil.Process(self._process.pid)
-            family = [boss, *boss.children(recursive=True)]
+            family = self._family()
             for one in family:
                 one.suspend()  # so that nobody starts another meanwhile
-            for one in [*family, *boss.children(recursive=True)]:
+            for one in [*family, *family[0].children(recursive=True)]:
                 with suppress(psutil.NoSuchProcess):
                     one.send_signal(signal.SIGKILL)
         self._process.wait()
