@@ -32,6 +32,10 @@ class Machine:
     def __init__(self, process: subprocess.Popen[bytes], cuts: list[Cut]) -> None:
         self._process, self._cuts = process, cuts
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def cut_off(self) -> None:
         for one in self._cuts:
             one.cut()
