@@ -18,7 +18,7 @@ from worker import record
 
 FEW, MANY = 1_000, 100_000
 FLAT_BYTES = 60 * 1024 * 1024
-AFTER_HEALING = 150
+AFTER_HEALING = 100
 
 CUSTOMER = """INSERT INTO customers (customer_id, last_seen_at) VALUES ('heap', now()) ON CONFLICT DO NOTHING"""
 EVENTS = """INSERT INTO events (event_key, customer_type, occurred_at, customer_id, product_ids, order_snapshot, routed_at)
@@ -27,6 +27,11 @@ WAITING = """INSERT INTO deliveries (event_id, profile_id, due_at)
     SELECT id, :profile, now() - interval '1 minute' FROM events WHERE customer_type = 'lead' AND id > :known"""
 PAGES = """SELECT sum(shared_blks_hit + shared_blks_read)::int AS read FROM pg_stat_statements
     WHERE query NOT LIKE '%pg_stat_statements%' AND query NOT LIKE '%pg_current_wal%'"""
+
+
+class Doors(ThreadingHTTPServer):
+    request_queue_size = 512  # with the usual 5 the kernel turns away who comes in a crowd
+    daemon_threads = True
 
 
 class Moody:
@@ -55,8 +60,7 @@ class Moody:
             def log_message(self, *_: object) -> None:
                 """Say nothing."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = Doors(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}/"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
