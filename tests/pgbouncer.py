@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from sqlalchemy.engine import make_url
@@ -26,10 +27,18 @@ class PgBouncer(UnpackedServer):
 
     def clients(self) -> int:
         """Count who is connected, waiting or not; the one that asks does not count."""
-        console = self._server.set(host="127.0.0.1", port=self.port, database="pgbouncer")
-        with psycopg.connect(console.render_as_string(hide_password=False), autocommit=True) as connection:
-            clients = connection.execute("SHOW CLIENTS").fetchall()
+        with self._console() as console:
+            clients = console.execute("SHOW CLIENTS").fetchall()
         return sum(self._server.database in row for row in clients)
+
+    def reconnect(self) -> None:
+        """Have every connection to the server made anew, each as soon as nobody has it."""
+        with self._console() as console:
+            console.execute("RECONNECT")
+
+    def _console(self) -> psycopg.Connection[tuple[Any, ...]]:
+        url = self._server.set(host="127.0.0.1", port=self.port, database="pgbouncer")
+        return psycopg.connect(url.render_as_string(hide_password=False), autocommit=True)
 
     def set_up(self) -> list[str]:
         """As docs/scaling.md says it; nothing is allowed that Waybill does not need."""
@@ -45,7 +54,7 @@ class PgBouncer(UnpackedServer):
             unix_socket_dir =
             auth_type = scram-sha-256
             auth_file = {users}
-            stats_users = {server.username}
+            admin_users = {server.username}
             pool_mode = transaction
             default_pool_size = {self._pool_size}
             max_client_conn = 500
