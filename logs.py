@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 import time
 
 _PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_UNPRINTABLE = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+"""What json.dumps leaves as it is: controls, line separators, marks that turn the reading round, halves of characters."""
 
 
 class JsonLines(logging.Formatter):
@@ -24,7 +27,12 @@ class JsonLines(logging.Formatter):
         line.update({name: value for name, value in vars(record).items() if name not in _PLAIN})
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str, ensure_ascii=False)
+        return _UNPRINTABLE.sub(_escaped, json.dumps(line, default=str, ensure_ascii=False))
+
+
+def _escaped(found: re.Match[str]) -> str:
+    """Write one character as JSON does: it reads back as itself."""
+    return json.dumps(found[0])[1:-1]
 
 
 def start_logging(level: str = "INFO") -> None:

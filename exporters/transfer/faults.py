@@ -39,7 +39,9 @@ def error_of(trouble: Trouble, place: Place) -> ExporterError:
 
 def words_of(text: str, place: Place) -> str:
     """Return a server's or libcurl's words as they may be kept: one line, no secret."""
-    return mask_text(CONTROL.sub(" ", text)[:MOST_WORDS], place.secrets).strip()
+    return mask_text(CONTROL.sub(" ", text), place.secrets)[
+        :MOST_WORDS
+    ].strip()  # masked first: no half of a secret stays
 
 
 def _error(trouble: Trouble, place: Place) -> ExporterError:

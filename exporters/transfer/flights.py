@@ -486,7 +486,7 @@ def _error_line(failing: Failing, text: str, secrets: tuple[str, ...]) -> str:
         return f"answer too large: more than {HEADER_CAP // 1024} KiB of headers or {BODY_CAP // 1024} KiB of body"
     if not text:
         return "the connection broke off inside the headers"
-    return mask_text(CONTROL.sub(" ", text)[:300], secrets)
+    return mask_text(CONTROL.sub(" ", text), secrets)[:300]  # masked first: no half of a secret stays
 
 
 def _status(line: bytes) -> int | None:

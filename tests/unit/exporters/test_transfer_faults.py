@@ -112,6 +112,12 @@ def test_a_servers_words_are_one_line_without_our_secrets():
     assert len(str(error)) < 320
 
 
+def test_no_half_of_a_secret_stays_where_words_are_cut():
+    for length in range(280, 300):
+        error = ftp(pycurl.E_LOGIN_DENIED, "530 " + "x" * length + "hunter22", stage="login")
+        assert "hu" not in str(error)
+
+
 def test_an_error_tells_the_steps_that_went_well_before():
     passed = (("DNS", 1, "found"),)
     assert error_of(Trouble("TCP", 7, "", steps=passed), FTPS).passed == passed
