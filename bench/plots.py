@@ -35,7 +35,7 @@ def draw(rows: Rows, folder: Path) -> list[Path]:
 def _throughput(rows: Rows, axes: Axes) -> bool:
     """Postbacks a second by worker processes."""
     found = False
-    for kind, colour in (("GET", OURS), ("JSON POST", OTHER)):
+    for kind, colour, above in (("GET", OURS, 7), ("JSON POST", OTHER, -15)):
         points = sorted(
             (int(row["figures"]["processes"]), row["figures"]["per_s"])
             for row in rows
@@ -45,7 +45,9 @@ def _throughput(rows: Rows, axes: Axes) -> bool:
             found = True
             axes.plot(*zip(*points, strict=True), marker="o", color=colour, label=f"postbacks, {kind}")
             for processes, rate in points:
-                axes.annotate(f"{rate:,.0f}", (processes, rate), textcoords="offset points", xytext=(0, 7), ha="center")
+                axes.annotate(
+                    f"{rate:,.0f}", (processes, rate), textcoords="offset points", xytext=(0, above), ha="center"
+                )
             axes.set_xticks([processes for processes, _ in points])
     axes.axhline(6_000, color=REFERENCE, linestyle="--", label="mark: 6,000/s")
     axes.set(xlabel="worker processes (two cores)", ylabel="postbacks a second")
