@@ -77,4 +77,9 @@ def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        status = main()
+    except (OSError, ValueError, subprocess.CalledProcessError) as fault:  # no tool, an answer that is none
+        print(f"audit: NOT DONE, {fault}.")
+        status = UNREACHABLE
+    sys.exit(status)

@@ -178,10 +178,14 @@ class Settings(BaseModel):
         """Yield what must still be given before the profile may be switched on; it may be stored without."""
         yield from ()
 
+    def mistakes(self) -> Iterator[SettingsFault]:
+        """Yield what cannot work and takes too long to look at for each reading: asked when a person saves or tests."""
+        yield from ()
+
 
 @dataclass(frozen=True, slots=True)
 class SettingsFault:
-    """A setting that keeps a profile from being switched on: its key in the document, and one sentence."""
+    """A setting that keeps a profile from being stored or switched on: its key in the document, and one sentence."""
 
     key: str
     message: str

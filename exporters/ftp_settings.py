@@ -15,6 +15,7 @@ from exporters.fields import Labels, Mark, OnlyWith
 from exporters.guard import Ports
 from exporters.headers import CONTROL
 from exporters.transfer import Place, parse_certificates, parse_host, parse_host_keys
+from exporters.transfer.keys import BadPassphrase, plain_key
 from exporters.transfer.place import Passive, Protocol, TlsMax
 
 PORTS: dict[str, int] = {"sftp": 22, "ftps": 21, "ftps-implicit": 990, "ftp": 21}
@@ -163,6 +164,17 @@ class FtpSettings(CsvSettings):
             message = "The server's key is not known yet: test the connection, compare the key and trust it."
             yield SettingsFault("hostKeys", message)
 
+    def mistakes(self) -> Iterator[SettingsFault]:
+        """Yield a private key that cannot be read, or a passphrase that does not open it."""
+        if self.protocol != "sftp" or self.private_key is None:
+            return
+        try:
+            plain_key(self.private_key.get_secret_value(), _opened(self.key_passphrase))
+        except BadPassphrase as error:
+            yield SettingsFault("keyPassphrase", f"{_sentence(error)} Give the passphrase of this very key.")
+        except BadSettings as error:
+            yield SettingsFault("privateKey", f"{_sentence(error)} Paste the whole file of the key.")
+
     @property
     def place(self) -> Place:
         """Where the files go."""
@@ -270,6 +282,11 @@ def _target(given: Mapping[str, object]) -> tuple[str, str, int]:
     if isinstance(port, bool) or not isinstance(port, int) or not 1 <= port <= 65535:
         raise BadSettings("Give a port from 1 to 65535.")
     return protocol, parse_host(host), port
+
+
+def _sentence(error: BadSettings) -> str:
+    text = str(error)
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _opened(secret: SecretStr | None) -> str | None:

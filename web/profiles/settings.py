@@ -79,6 +79,7 @@ def read_settings(kind: type[Settings], given: object, *, profile: Profile | Non
         _keep_secrets(read, kind, whole, profile, seal, read.origin)
     try:
         read.model = kind.model_validate(whole)
+        read.faults += [Fault(f"settings.{wrong.key}", wrong.message) for wrong in read.model.mistakes()]
     except ValidationError as error:
         told = {fault.path for fault in read.faults}  # a secret that cannot be kept is not missing, too
         read.faults += [fault for fault in faults_of(error) if fault.path not in told]

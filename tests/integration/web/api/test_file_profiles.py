@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 from sqlalchemy.orm import Session
 
 from models.campaign import Campaign
@@ -180,3 +182,27 @@ def test_campaigns_of_one_name_are_seen(pia: Program, csv: dict[str, Any], sessi
 def test_the_export_type_stays(pia: Program, csv: dict[str, Any], sftp: dict[str, Any]) -> None:
     pia.save(csv)
     assert "exportType" in pia.refused(sftp | {"name": csv["name"]})
+
+
+def test_a_key_that_its_passphrase_does_not_open_is_refused_at_its_field(pia: Program) -> None:
+    key = Ed25519PrivateKey.generate().private_bytes(
+        Encoding.PEM, PrivateFormat.OpenSSH, BestAvailableEncryption(b"right")
+    )
+    settings = {"protocol": "sftp", "host": "files.example.com", "user": "u", "privateKey": key.decode()}
+    document = {"name": unique("keys"), "exportType": "ftp", "enabled": False, "settings": settings, "mappings": [],
+                "routes": []}  # fmt: skip
+    for passphrase in ("canary-wrong", None):
+        settings["keyPassphrase"] = passphrase  # type: ignore[assignment]
+        refused = pia.refused(document)
+        assert "Give the passphrase of this very key." in str(refused["settings.keyPassphrase"])
+        assert "canary" not in str(refused)
+    settings["keyPassphrase"] = "right"
+    assert not {"settings.keyPassphrase", "settings.privateKey"} & set(_faults(pia, document))
+    settings["privateKey"] = "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n"
+    settings["keyPassphrase"] = None  # type: ignore[assignment]
+    assert "Paste the whole file" in str(pia.refused(document)["settings.privateKey"])
+
+
+def _faults(pia: Program, document: dict[str, Any]) -> list[str]:
+    answer = pia.put(f"/profiles/{document['name']}", document).json
+    return [detail["path"] for detail in answer.get("details", [])]
