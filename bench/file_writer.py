@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import resource
 import time
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from bench import memory
 from config import Config
 from models.run import Run
 from worker import run_claim, runs
@@ -31,7 +31,7 @@ def main() -> None:
     written = time.monotonic()
     with Session(place.engine) as session:
         size = session.scalars(sa.select(Run.bytes).where(Run.id == lease.run_id)).one()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = memory.peak()
     print(json.dumps({"claim": claimed - began, "seconds": written - claimed, "bytes": size, "megabytes": peak}))
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import pycurl
 
+from bench import memory
 from exporters.base import Phase, RunFile, Sending
 from exporters.ftp import Ftp
 from exporters.ftp_settings import FtpSettings
@@ -90,7 +91,7 @@ def main() -> None:
     began = time.monotonic()
     {"ours": ours, "libcurl": libcurl}[sys.argv[1]](given["settings"], given["megabytes"])
     seconds = time.monotonic() - began
-    peaks = [resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    peaks = [memory.peak(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024]
     print(json.dumps({"seconds": seconds, "megabytes": sum(peaks)}))
 
 
