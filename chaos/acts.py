@@ -22,6 +22,7 @@ from chaos.receivers import Receivers
 from chaos.servers import FileServers
 
 COMMIT_LOCK = 7_001
+GRACE_SECONDS = 1.0  # as long as a request is left to its answer when its process wakes up
 LEASED = (
     "SELECT leased_by FROM deliveries WHERE state = 'leased' AND profile_id = (SELECT id FROM profiles WHERE name = %s)"
 )
@@ -90,7 +91,8 @@ def stop_past_the_lease(on: Stage) -> int:
     finally:
         with suppress(psutil.Error):
             horse.send_signal(signal.SIGCONT)
-    time.sleep(1)  # its deadline was over long ago: it records at once, while the other waits for the answer
+    # Its deadline was over long ago: it listens for one more second, then records, while the other waits for the answer.
+    time.sleep(GRACE_SECONDS + 1.5)
     on.receivers.release()
     with on.house.connect() as connection:
         return _one(connection, STALE)
